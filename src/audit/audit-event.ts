@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+
+/** What happened. Cross-tenant work is `allowed` before it begins and `completed` or `failed` after; everything else that reached out is `refused`. */
+export type AuditOutcome = 'allowed' | 'refused' | 'completed' | 'failed';
+
+/** Which kind of attempt or act an audit entry records. */
+export type AuditAction =
+  | 'scope.none' // tenant data asked for without a tenant
+  | 'scope.nested' // another tenant's scope opened inside one
+  | 'scope.wrong-tenant' // a builder or raw query carried into another scope
+  | 'query.foreign-tenant-id' // another tenant's id in a where, an insert, an update
+  | 'query.policy' // PostgreSQL answered 42501
+  | 'residency' // a region that the tenant's residency does not allow
+  | 'across-tenants' // acrossTenants, as a whole and per tenant
+  | 'login' // a service login that could step over RLS
+  | 'key' // key use: created, unwrapped, refused
+  | 'tenant'; // provisioning, status and placement changes
+
+/** One audit entry. Holds ids, names and counts only: no parameters, no row values, no keys. */
+export interface AuditEvent {
+  readonly id: string;
+  readonly at: Date;
+  readonly action: AuditAction;
+  readonly outcome: AuditOutcome;
+  /** The tenant in whose scope it happened. */
+  readonly tenantId: string | undefined;
+  /** The tenant that was reached for, where it is known. */
+  readonly targetTenantId: string | undefined;
+  readonly actor: string | undefined;
+  readonly reason: string | undefined;
+  readonly requestId: string | undefined;
+  /** The library's error code or PostgreSQL's SQLSTATE. */
+  readonly errorCode: string | undefined;
+  /** Hash of the statement's text, which holds placeholders only. */
+  readonly statementFingerprint: string | undefined;
+  readonly detail: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** An event as its reporter gives it; id, time and absent fields are filled in. */
+export type AuditEntry = Pick<AuditEvent, 'action' | 'outcome'> & Partial<Omit<AuditEvent, 'action' | 'outcome'>>;
+
+/** Completes an entry: a fresh id, the time, undefined for what was not given. */
+export function auditEvent(entry: AuditEntry): AuditEvent {
+  return Object.freeze({
+    id: entry.id ?? randomUUID(),
+    at: entry.at ?? new Date(),
+    action: entry.action,
+    outcome: entry.outcome,
+    tenantId: entry.tenantId,
+    targetTenantId: entry.targetTenantId,
+    actor: entry.actor,
+    reason: entry.reason,
+    requestId: entry.requestId,
+    errorCode: entry.errorCode,
+    statementFingerprint: entry.statementFingerprint,
+    detail: Object.freeze({ ...entry.detail }),
+  });
+}

@@ -1,0 +1,68 @@
+import type { AuditEvent, AuditOutcome } from './audit/audit-event.ts';
+import type { Cluster } from './catalog/cluster.ts';
+import type { Placement } from './catalog/placement.ts';
+import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
+import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
+import type { Tenant, TenantStatus } from './tenant/tenant.ts';
+import type { VerifyReport } from './verify/finding.ts';
+
+/** A cluster as platform engineers register it. The URLs hold an administrator's password: they stay in the control plane's process. */
+export interface ClusterDefinition extends Partial<Omit<Cluster, 'id' | 'region'>> {
+  readonly id: string;
+  readonly region: string;
+  /** A login that may create roles and databases; reached directly, never through a pooler. */
+  readonly adminUrl: string;
+}
+
+/** What `init` made or found. */
+export interface InitReport {
+  readonly catalogVersion: string;
+  readonly clusters: readonly string[];
+  /** The URL for services: the login `tenancy_catalog`, which reads routing data and appends audit entries. */
+  readonly serviceCatalogUrl: string;
+  /** Whether anything was made; false when everything stood already. */
+  readonly changed: boolean;
+}
+
+export interface TenantDetails {
+  readonly tenant: Tenant;
+  readonly placement: Placement | undefined;
+  readonly cluster: Cluster | undefined;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface TenantFilter {
+  readonly tier?: string | undefined;
+  readonly region?: string | undefined;
+  readonly status?: TenantStatus | undefined;
+}
+
+export interface AuditFilter {
+  readonly tenantId?: string | undefined;
+  readonly action?: string | undefined;
+  readonly outcome?: AuditOutcome | undefined;
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
+  /** Newest first; 100 unless told. */
+  readonly limit?: number | undefined;
+}
+
+/** Owner work on the platform: what the CLI and platform engineers use and services never hold. */
+export interface ControlPlane extends AsyncDisposable {
+  /** Makes the catalog, the platform key and every cluster's roles, shared database and functions; idempotent. */
+  init(): Promise<InitReport>;
+  /** Takes a tenant's configuration to isolated, migrated, active tables; safe to run again after a failure. */
+  provision(config: unknown, options?: ProvisionOptions): Promise<ProvisionReport>;
+  /** Replaces a tenant's configuration; id, tier and region may not change this way. */
+  updateTenant(config: unknown): Promise<Tenant>;
+  setStatus(tenantId: string, status: 'active' | 'suspended'): Promise<Tenant>;
+  tenants(filter?: TenantFilter): Promise<readonly TenantDetails[]>;
+  /** @throws {UnknownTenantError} */
+  tenant(tenantId: string): Promise<TenantDetails>;
+  migrate(options?: MigrateOptions): Promise<MigrationReport>;
+  migrationStatus(): Promise<readonly MigrationStatus[]>;
+  verify(options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifyReport>;
+  auditEntries(filter?: AuditFilter): Promise<readonly AuditEvent[]>;
+  close(): Promise<void>;
+}

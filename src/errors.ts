@@ -1,0 +1,232 @@
+/** What every {@link TenancyError} can carry. No field may hold parameters, plaintext or key material. */
+export interface TenancyErrorOptions {
+  /** The tenant that the failing work belonged to. */
+  readonly tenantId?: string | undefined;
+  /** The error underneath; it must already be free of parameters and plaintext. */
+  readonly cause?: unknown;
+  /** What the reader should do next: one sentence. */
+  readonly hint?: string | undefined;
+  /** Whether the same work may succeed when it is tried again unchanged. */
+  readonly retryable?: boolean | undefined;
+  /** The audit entry that records this refusal. */
+  readonly auditId?: string | undefined;
+}
+
+/**
+ * The root of every error that this library throws on purpose. Its message names the tenant, what was attempted and what to do;
+ * it never holds parameters, plaintext or keys.
+ *
+ * @example
+ * ```ts
+ * try { await tenancy.db.select().from(products); } catch (error) {
+ *   if (error instanceof TenancyError && error.retryable) { … }
+ * }
+ * ```
+ */
+export class TenancyError extends Error {
+  /** A stable, machine-readable name, for logs and alerts. */
+  readonly code: string = 'TENANCY';
+  readonly tenantId: string | undefined;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+  readonly auditId: string | undefined;
+
+  constructor(message: string, options: TenancyErrorOptions = {}) {
+    super(options.hint === undefined ? message : `${message} ${options.hint}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.tenantId = options.tenantId;
+    this.hint = options.hint;
+    this.retryable = options.retryable ?? false;
+    this.auditId = options.auditId;
+  }
+}
+
+// ── configuration and names ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised when options given to the library, its CLI or its configuration files can't be used. */
+export class ConfigurationError extends TenancyError { override readonly code = 'CONFIGURATION'; }
+
+/** Raised when a tenant id breaks `^[a-z][a-z0-9-]{0,47}$` or its schema name is reserved (DESIGN: names). */
+export class InvalidTenantIdError extends TenancyError { override readonly code = 'INVALID_TENANT_ID'; }
+
+/** One thing wrong with a tenant's configuration, found at `path` (dotted, from the document's root). */
+export interface ConfigIssue { readonly path: string; readonly message: string; }
+
+/** Raised when a tenant's YAML, JSON or object configuration has unknown keys or wrong values; `issues` lists all of them. */
+export class TenantConfigError extends TenancyError {
+  override readonly code = 'TENANT_CONFIG';
+  readonly issues: readonly ConfigIssue[];
+  constructor(message: string, issues: readonly ConfigIssue[], options?: TenancyErrorOptions) {
+    super(message, options);
+    this.issues = issues;
+  }
+}
+
+// ── scope ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised when tenant data is asked for outside `tenancy.run`. */
+export class NoTenantError extends TenancyError { override readonly code = 'NO_TENANT'; }
+
+/** Raised when the catalog knows no tenant of that id. */
+export class UnknownTenantError extends TenancyError { override readonly code = 'UNKNOWN_TENANT'; }
+
+/** Raised when a tenant exists but may not be served now (still provisioning, suspended, offboarded). */
+export class TenantInactiveError extends TenancyError { override readonly code = 'TENANT_INACTIVE'; }
+
+/** Raised when a query made in one tenant's scope is awaited in another's, or after its own scope ended. */
+export class WrongTenantError extends TenancyError {
+  override readonly code = 'WRONG_TENANT';
+  /** The tenant whose scope the query was awaited in; undefined outside any. */
+  readonly currentTenantId: string | undefined;
+  constructor(message: string, options: TenancyErrorOptions & { readonly currentTenantId?: string | undefined }) {
+    super(message, options);
+    this.currentTenantId = options.currentTenantId;
+  }
+}
+
+/** Raised when work in one tenant's scope names another tenant: in a where, an insert, an update, or by opening its scope. */
+export class CrossTenantAccessError extends TenancyError {
+  override readonly code = 'CROSS_TENANT_ACCESS';
+  /** The tenant that was reached for. */
+  readonly targetTenantId: string | undefined;
+  constructor(message: string, options: TenancyErrorOptions & { readonly targetTenantId?: string | undefined }) {
+    super(message, options);
+    this.targetTenantId = options.targetTenantId;
+  }
+}
+
+// ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised when a query holds a table, view or subquery that the library can't scope to a tenant. */
+export class UnscopedQueryError extends TenancyError { override readonly code = 'UNSCOPED_QUERY'; }
+
+/** Raised when something is asked for that tenancy rules out or does not offer; the hint names the way to go instead. */
+export class NotSupportedError extends TenancyError { override readonly code = 'NOT_SUPPORTED'; }
+
+/** Raised when an encrypted column is used in a way that can't work on ciphertext. */
+export class EncryptedColumnError extends TenancyError { override readonly code = 'ENCRYPTED_COLUMN'; }
+
+/** What PostgreSQL said of a failed statement, less everything that could hold a value. */
+export interface SqlFailure {
+  readonly sqlState: string;
+  readonly severity?: string | undefined;
+  readonly schema?: string | undefined;
+  readonly table?: string | undefined;
+  readonly column?: string | undefined;
+  readonly constraint?: string | undefined;
+  readonly routine?: string | undefined;
+}
+
+/** Raised when PostgreSQL refuses a statement for any reason but tenancy's own; `sqlState` and `constraint` say which. */
+export class QueryFailedError extends TenancyError {
+  override readonly code: string = 'QUERY_FAILED';
+  readonly sqlState: string;
+  readonly failure: SqlFailure;
+  constructor(message: string, failure: SqlFailure, options?: TenancyErrorOptions) {
+    super(message, options);
+    this.sqlState = failure.sqlState;
+    this.failure = failure;
+  }
+}
+
+/** Raised when PostgreSQL itself refuses with 42501: row-level security, a forged context, a missing privilege. */
+export class PolicyViolationError extends QueryFailedError { override readonly code = 'POLICY_VIOLATION'; }
+
+/** Raised when a COMMIT answered ROLLBACK: the transaction had failed before and nothing of it was kept. */
+export class TransactionAbortedError extends TenancyError { override readonly code = 'TRANSACTION_ABORTED'; }
+
+/** Raised when a transaction is used after it ended or after its connection died. */
+export class TransactionOverError extends TenancyError { override readonly code = 'TRANSACTION_OVER'; }
+
+/** Raised when an AbortSignal ended a statement or a wait. */
+export class AbortedError extends TenancyError { override readonly code = 'ABORTED'; }
+
+// ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised when a lane's connection died. `sent` says whether the work may have reached PostgreSQL: false is always safe to retry. */
+export class LaneLostError extends TenancyError {
+  override readonly code = 'LANE_LOST';
+  readonly sent: boolean;
+  constructor(message: string, options: TenancyErrorOptions & { readonly sent: boolean }) {
+    super(message, { retryable: !options.sent, ...options });
+    this.sent = options.sent;
+  }
+}
+
+/** Raised when a migration invalidated a prepared plan. Nothing was kept; the whole unit may be run again. */
+export class PlanInvalidatedError extends TenancyError { override readonly code = 'PLAN_INVALIDATED'; }
+
+/** Raised when no lane came free in time; `retryAfterMs` is when to try again, in milliseconds. */
+export class LanesExhaustedError extends TenancyError {
+  override readonly code = 'LANES_EXHAUSTED';
+  readonly retryAfterMs: number;
+  constructor(message: string, options: TenancyErrorOptions & { readonly retryAfterMs: number }) {
+    super(message, { retryable: true, ...options });
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Raised when a service login could step over row-level security: superuser, owner or BYPASSRLS, directly or by membership. */
+export class LoginRefusedError extends TenancyError { override readonly code = 'LOGIN_REFUSED'; }
+
+/** Raised when something is used after `close`. */
+export class ClosedError extends TenancyError { override readonly code = 'CLOSED'; }
+
+// ── residency, keys, audit ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised before a connection opens when a cluster, key or this process stands in a region that the tenant's residency forbids. */
+export class ResidencyError extends TenancyError {
+  override readonly code = 'RESIDENCY';
+  readonly region: string;
+  readonly allowedRegions: readonly string[];
+  constructor(message: string, options: TenancyErrorOptions & { readonly region: string; readonly allowedRegions: readonly string[] }) {
+    super(message, options);
+    this.region = options.region;
+    this.allowedRegions = options.allowedRegions;
+  }
+}
+
+/** Why a key manager failed (the eight kinds that every adapter maps to). */
+export type KeyManagerFailure =
+  | 'throttled' | 'unavailable' | 'denied' | 'disabled' | 'pendingDeletion' | 'notFound' | 'wrongKey' | 'invalidCiphertext';
+
+/** Raised when a key manager can't do what was asked; `reason` is the same word for every provider. */
+export class KeyManagerError extends TenancyError {
+  override readonly code = 'KEY_MANAGER';
+  readonly reason: KeyManagerFailure;
+  constructor(message: string, options: TenancyErrorOptions & { readonly reason: KeyManagerFailure }) {
+    super(message, { retryable: options.reason === 'throttled' || options.reason === 'unavailable', ...options });
+    this.reason = options.reason;
+  }
+}
+
+/** Raised when a ciphertext can't be opened, for whichever reason: deliberately one error for all of them. */
+export class DecryptionError extends TenancyError { override readonly code = 'DECRYPTION'; }
+
+/** Raised when an audit entry can't be written and the work that it must precede was therefore not done. */
+export class AuditUnavailableError extends TenancyError { override readonly code = 'AUDIT_UNAVAILABLE'; }
+
+// ── control plane ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Raised when the catalog is missing, of another version, or contradicts what is asked. */
+export class CatalogError extends TenancyError { override readonly code = 'CATALOG'; }
+
+/** Raised when provisioning stopped at `step`; what had been done was undone, and running it again is safe. */
+export class ProvisioningError extends TenancyError {
+  override readonly code = 'PROVISIONING';
+  readonly step: string;
+  constructor(message: string, options: TenancyErrorOptions & { readonly step: string }) {
+    super(message, options);
+    this.step = options.step;
+  }
+}
+
+/** Raised when a migration of one target failed; its transaction was rolled back. */
+export class MigrationError extends TenancyError {
+  override readonly code = 'MIGRATION';
+  readonly migration: string | undefined;
+  constructor(message: string, options: TenancyErrorOptions & { readonly migration?: string | undefined } = {}) {
+    super(message, options);
+    this.migration = options.migration;
+  }
+}

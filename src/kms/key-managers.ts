@@ -1,0 +1,30 @@
+import { ConfigurationError } from '../errors.ts';
+import type { KeyManager } from './key-manager.ts';
+
+/** The key managers of one process, found by provider: wrapped keys name the provider that can open them. */
+export class KeyManagers {
+  readonly #byProvider: ReadonlyMap<string, KeyManager>;
+  /** The manager that holds the platform KEK and makes new ones: the first given. */
+  readonly primary: KeyManager;
+
+  constructor(managers: KeyManager | readonly KeyManager[]) {
+    const list = Array.isArray(managers) ? (managers as readonly KeyManager[]) : [managers as KeyManager];
+    const [primary] = list;
+    if (primary === undefined) throw new ConfigurationError('No key manager was given.', { hint: 'Pass kms: localKeyManager({ … }) or another provider’s.' });
+    this.primary = primary;
+    this.#byProvider = new Map(list.map((manager) => [manager.provider, manager]));
+  }
+
+  /** @throws {ConfigurationError} when no manager of that provider was configured */
+  for(provider: string): KeyManager {
+    const manager = this.#byProvider.get(provider);
+    if (manager === undefined) {
+      throw new ConfigurationError(`A key is wrapped by "${provider}", but no key manager of that provider was given.`, { hint: `Add it to the kms option.` });
+    }
+    return manager;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#byProvider.values()].map((manager) => manager.close()));
+  }
+}
