@@ -16,6 +16,8 @@ export interface UnitContext {
   readonly searchPath: string | undefined;
   /** Whether the caller wrote the SQL: the lane then cleans the session after the COMMIT. */
   readonly raw: boolean;
+  /** Who goes first when lanes are short: the higher, 0 unless told. The tenant's tier decides it. */
+  readonly priority?: number | undefined;
 }
 
 /** One statement with its context: begin, context, statement, commit, in one round trip. */
@@ -44,7 +46,8 @@ export interface LaneTransaction {
 /** One connection on which scoped statements are pipelined. It serves one tenant at a time and never reconnects. */
 export interface Lane {
   readonly id: number;
-  readonly state: 'open' | 'lost' | 'closed';
+  /** `closing`: it takes no new work and ends with what is under way, because its statements reached their bound or it was closed. */
+  readonly state: 'open' | 'closing' | 'lost' | 'closed';
   /** The backend behind it, or 0 behind a pooler. */
   readonly backendPid: number;
   /** The tenant that it served last: an idle lane is preferred by the tenant whose plans it has. */

@@ -36,7 +36,7 @@ export interface KeyManagerCall { readonly signal?: AbortSignal | undefined }
  * Every method throws {@link KeyManagerError} with one of eight reasons.
  */
 export interface KeyManager {
-  /** `local`, `aws`, `gcp`, `azure`, `pkcs11`. */
+  /** Names this manager in the catalog, unique in a process: the provider and what tells two of them apart, such as `local/us-east-1`. */
   readonly provider: string;
   /** The region in which its keys live; residency is decided by it. */
   readonly region: string;

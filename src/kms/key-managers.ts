@@ -13,6 +13,9 @@ export class KeyManagers {
     if (primary === undefined) throw new ConfigurationError('No key manager was given.', { hint: 'Pass kms: localKeyManager({ … }) or another provider’s.' });
     this.primary = primary;
     this.#byProvider = new Map(list.map((manager) => [manager.provider, manager]));
+    if (this.#byProvider.size < list.length) {
+      throw new ConfigurationError('Two key managers have the same provider name.', { hint: 'Give each its own: wrapped keys name the one that can open them.' });
+    }
   }
 
   /** @throws {ConfigurationError} when no manager of that provider was configured */
@@ -22,6 +25,19 @@ export class KeyManagers {
       throw new ConfigurationError(`A key is wrapped by "${provider}", but no key manager of that provider was given.`, { hint: `Add it to the kms option.` });
     }
     return manager;
+  }
+
+  /** The regions that keys can be made in. */
+  get regions(): readonly string[] {
+    return [...new Set([...this.#byProvider.values()].map((manager) => manager.region))];
+  }
+
+  /** The manager in the first of these regions that has one; undefined when none has. */
+  in(regions: readonly string[]): KeyManager | undefined {
+    for (const region of regions) {
+      for (const manager of this.#byProvider.values()) if (manager.region === region) return manager;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -1,33 +1,38 @@
 import { z } from 'zod';
-import { type ConfigIssue, TenantConfigError } from '../errors.ts';
+import { type ConfigIssue, InvalidTenantIdError, TenantConfigError } from '../errors.ts';
+import { checkDocument } from './config-issues.ts';
+import { formatConfigPath, type PathIssue } from './config-path.ts';
 import { parseTenantId } from './tenant-id.ts';
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
-
 const region = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a region is small letters, digits and hyphens, like us-east-1');
+
+/** A name that the platform's services look features and integrations up by. */
+const settingName = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name here is small letters, digits and underscores, like demand_forecasting');
+
+const word = z.string().trim().min(1, 'must not be empty').max(200);
 
 /** The shape of "Tenant Configuration" in the architecture document; every object refuses keys that it does not know. */
 const tenantConfigSchema = z.strictObject({
   id: z.string(),
-  name: z.string().trim().min(1).max(200),
-  tier: z.string().min(1),
+  name: word.regex(/^\P{Cc}*$/u, 'must not hold control characters'),
+  tier: z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/, 'a tier is small letters, digits, hyphens and underscores, like enterprise'),
   region,
-  features: z.record(z.string(), z.boolean()).default({}),
+  features: z.record(settingName, z.boolean()).default({}),
   branding: z.strictObject({
-    primary_color: z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour is # and six hexadecimal digits').optional(),
-    logo_url: z.url({ protocol: /^https?$/ }).optional(),
+    primary_color: z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour is # and six hexadecimal digits, quoted in YAML').optional(),
+    logo_url: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
   }).default({}),
-  integrations: z.record(z.string(), z.string()).default({}),
+  integrations: z.record(settingName, word).default({}),
   compliance: z.strictObject({
     pci_dss_level: z.int().min(1).max(4).optional(),
     hipaa: z.boolean().optional(),
     data_residency: z.array(region).min(1).optional(),
   }).default({}),
   ai: z.strictObject({
-    llm_provider: z.string().optional(),
+    llm_provider: word.optional(),
     self_hosted_models: z.boolean().optional(),
-    agent_memory_ttl: z.string().regex(/^\d+[smhdw]$/, 'a duration is a number and s, m, h, d or w, like 30d').optional(),
-  }).catchall(scalar).default({}),
+    agent_memory_ttl: z.string().regex(/^\d{1,6}[smhdw]$/, 'a duration is a number and s, m, h, d or w, like 30d').optional(),
+  }).default({}),
 });
 
 /** One tenant's configuration; frozen all through. */
@@ -39,23 +44,44 @@ export type TenantConfigInput = z.input<typeof tenantConfigSchema>;
 /**
  * Checks a tenant's configuration: the object under `tenant:` of the YAML file, or the whole document.
  *
- * @throws {TenantConfigError} listing every unknown key and wrong value by its path
- * @throws {InvalidTenantIdError} when the id can't be used
+ * @param value what a file, a request or a caller gave
+ * @returns the configuration with defaults filled in, frozen all through
+ * @throws {TenantConfigError} listing every unknown key and wrong value by its path, the id among them
+ * @example
+ * ```ts
+ * const config = parseTenantConfig({ tenant: { id: 'tenant-100', name: 'Acme Retail', tier: 'enterprise', region: 'us-east-1' } });
+ * ```
  */
 export function parseTenantConfig(value: unknown): TenantConfig {
-  const wrapped = isRecord(value) && 'tenant' in value;
-  if (wrapped) refuseSiblings(value as Record<string, unknown>);
-  const result = tenantConfigSchema.safeParse(wrapped ? (value as Record<string, unknown>)['tenant'] : value);
-  if (!result.success) {
-    const issues = result.error.issues.flatMap((issue) => issuesOf(issue, wrapped ? ['tenant'] : []));
-    throw configError(issues);
+  const checked = checkTenantConfig(value);
+  if (checked.config !== undefined) return checked.config;
+  const issues = checked.issues.map(({ path, message }): ConfigIssue => ({ path: formatConfigPath(path), message }));
+  const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
+  throw new TenantConfigError(`The tenant configuration can't be used: ${list}.`, issues, { tenantId: checked.tenantId, cause: checked.cause });
+}
+
+/** A configuration, or everything wrong with it by path. */
+export type CheckedTenantConfig =
+  | { readonly config: TenantConfig; readonly issues?: never }
+  | { readonly config?: never; readonly issues: readonly PathIssue[]; readonly tenantId: string | undefined; readonly cause: Error | undefined };
+
+/** Checks like {@link parseTenantConfig}, but hands the issues back, for a reader that knows more about where they stand. */
+export function checkTenantConfig(value: unknown): CheckedTenantConfig {
+  const wrapped = isRecord(value) && Object.hasOwn(value, 'tenant');
+  const prefix = wrapped ? ['tenant'] : [];
+  const tenant = wrapped ? value['tenant'] : value;
+  const siblings = wrapped ? Object.keys(value).filter((key) => key !== 'tenant') : [];
+  const issues: PathIssue[] = siblings.map((key) => ({ path: [key], message: 'unknown key: only tenant stands at the top', atKey: true }));
+  const checked = checkDocument(tenantConfigSchema, tenant, prefix);
+  issues.push(...(checked.issues ?? residencyIssues(checked.data, prefix)));
+
+  const id = isRecord(tenant) && typeof tenant['id'] === 'string' ? tenant['id'] : undefined;
+  const refused = id === undefined ? undefined : idError(id);
+  if (refused !== undefined) issues.push({ path: [...prefix, 'id'], message: refused.message });
+  if (issues.length > 0 || checked.data === undefined) {
+    return { issues, tenantId: refused === undefined ? id : undefined, cause: refused };
   }
-  parseTenantId(result.data.id);
-  const residency = result.data.compliance.data_residency;
-  if (residency !== undefined && !residency.includes(result.data.region)) {
-    throw configError([{ path: [...(wrapped ? ['tenant'] : []), 'compliance', 'data_residency'].join('.'), message: `must allow the tenant's own region, ${result.data.region}` }], result.data.id);
-  }
-  return deepFreeze(result.data);
+  return { config: deepFreeze(checked.data) };
 }
 
 /** Every region in which the tenant's data may be: its own alone unless `compliance.data_residency` says more. */
@@ -63,20 +89,22 @@ export function residencyOf(config: TenantConfig): readonly string[] {
   return config.compliance.data_residency ?? [config.region];
 }
 
-function refuseSiblings(document: Record<string, unknown>): void {
-  const issues = Object.keys(document).filter((key) => key !== 'tenant').map((key) => ({ path: key, message: 'unknown key' }));
-  if (issues.length > 0) throw configError(issues);
+function residencyIssues(config: TenantConfig, prefix: readonly string[]): PathIssue[] {
+  const path = [...prefix, 'compliance', 'data_residency'];
+  const allowed = config.compliance.data_residency;
+  if (allowed === undefined) return [];
+  const repeated = allowed.flatMap((name, index) => (allowed.indexOf(name) < index ? [{ path: [...path, index], message: `${name} stands here twice` }] : []));
+  return allowed.includes(config.region) ? repeated : [...repeated, { path, message: `must allow the tenant's own region, ${config.region}` }];
 }
 
-function issuesOf(issue: z.core.$ZodIssue, prefix: readonly string[]): ConfigIssue[] {
-  const path = [...prefix, ...issue.path.map(String)];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'unknown key' }));
-  return [{ path: path.join('.') || '(document)', message: issue.message }];
-}
-
-function configError(issues: readonly ConfigIssue[], tenantId?: string): TenantConfigError {
-  const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
-  return new TenantConfigError(`The tenant configuration can't be used: ${list}.`, issues, { tenantId });
+function idError(id: string): InvalidTenantIdError | undefined {
+  try {
+    parseTenantId(id);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidTenantIdError) return error;
+    throw error;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,123 @@
+import postgres, { type Sql } from 'postgres';
+import { CatalogError, ClosedError, ConfigurationError } from '../errors.ts';
+import { catalogFailure } from './catalog-failure.ts';
+import type { CatalogAttempt, CatalogSession } from './catalog-session.ts';
+
+export interface CatalogClientOptions {
+  /** `postgres://login:password@host:port/database`, reached directly: LISTEN does not pass a pooler in transaction mode. */
+  readonly url: string;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string | undefined;
+  /** Connections; 2 unless told, at most 4: the catalog answers single-row reads, most of them from the cache. */
+  readonly maxConnections?: number | undefined;
+  /** How long one statement may take, in milliseconds; 10,000 unless told. */
+  readonly statementTimeoutMs?: number | undefined;
+}
+
+/** The connection to the catalog: a small pool, and driver errors turned into {@link CatalogError}. */
+export class CatalogClient implements CatalogSession, AsyncDisposable {
+  readonly #options: CatalogClientOptions;
+  readonly #sql: Sql;
+  #closed = false;
+
+  private constructor(options: CatalogClientOptions) {
+    this.#options = Object.freeze({ ...options });
+    this.#sql = postgres(options.url, driverOptions(options));
+  }
+
+  /**
+   * Opens the catalog and checks that it is installed and not older than this release.
+   *
+   * @throws {ConfigurationError} when the URL is none
+   * @throws {CatalogError} when the server can't be reached, or holds no catalog, or one that is too old
+   * @example
+   * ```ts
+   * await using catalog = await CatalogClient.open({ url: process.env.TENANCY_CATALOG_URL });
+   * ```
+   */
+  static async open(options: CatalogClientOptions): Promise<CatalogClient> {
+    if (!URL.canParse(options.url) || !/^postgres(ql)?:$/.test(new URL(options.url).protocol)) {
+      throw new ConfigurationError('The catalog URL is not a PostgreSQL URL.', { hint: 'Write postgres://login:password@host:port/database.' });
+    }
+    const client = new CatalogClient(options);
+    try {
+      await client.#requireInstalled();
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+    return client;
+  }
+
+  async query<T>(attempt: CatalogAttempt, run: (sql: Sql) => PromiseLike<T>): Promise<T> {
+    this.#requireOpen(attempt);
+    try {
+      return await run(this.#sql);
+    } catch (error) {
+      throw catalogFailure(attempt, error);
+    }
+  }
+
+  /**
+   * Runs a callback in one transaction on a connection of its own; it is kept whole or not at all. When the connection dies, the
+   * driver would carry on with the callback on a fresh connection, outside any transaction: here it is refused.
+   */
+  async transaction<T>(attempt: CatalogAttempt, callback: (session: CatalogSession) => Promise<T>): Promise<T> {
+    this.#requireOpen(attempt);
+    let lost = false;
+    const sql = postgres(this.#options.url, { ...driverOptions(this.#options), max: 1, onclose: () => { lost = true; } });
+    const requireConnection = (): void => {
+      if (lost) throw Object.assign(new Error('connection lost'), { code: 'CONNECTION_CLOSED' });
+    };
+    try {
+      const result = await sql.begin(async (transaction) => await callback({
+        async query(inner, run) {
+          try {
+            requireConnection();
+            return await run(transaction as unknown as Sql);
+          } catch (error) {
+            throw catalogFailure(inner, error);
+          }
+        },
+      }));
+      requireConnection();
+      return result as T;
+    } catch (error) {
+      throw catalogFailure(attempt, error);
+    } finally {
+      await sql.end({ timeout: 0 });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#sql.end({ timeout: 5 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #requireOpen(attempt: CatalogAttempt): void {
+    if (this.#closed) throw new ClosedError(`The catalog was asked for after close, ${attempt.doing}.`, { tenantId: attempt.tenantId });
+  }
+
+  async #requireInstalled(): Promise<void> {
+    const [row] = await this.query({ doing: 'opening it' }, (sql) => sql<{ tenants: boolean }[]>`
+      select to_regclass('tenancy.tenants') is not null as tenants`);
+    if (row?.tenants !== true) {
+      throw new CatalogError('The catalog is not installed in the database that its URL names.', { hint: 'Run `tenancy init`.' });
+    }
+  }
+}
+
+function driverOptions(options: CatalogClientOptions) {
+  return {
+    max: Math.min(Math.max(options.maxConnections ?? 2, 1), 4),
+    fetch_types: false,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: { application_name: options.applicationName ?? 'tenancy-catalog', statement_timeout: options.statementTimeoutMs ?? 10_000 },
+  } as const;
+}

@@ -1,0 +1,42 @@
+import type { Sql } from 'postgres';
+import type { DatabaseAddress } from '../connection/credentials.ts';
+import type { CatalogSession } from './catalog-session.ts';
+import type { SealedCredential } from './sealed-credential.ts';
+
+/** Whose login: services', or the owner's, which services can't read. */
+export type CredentialKind = 'service' | 'owner';
+
+/** The owner's side of `tenancy.service_credentials` and `tenancy.owner_credentials`. Passwords are sealed before they come here. */
+export class CredentialStore {
+  readonly #session: CatalogSession;
+
+  constructor(session: CatalogSession) {
+    this.#session = session;
+  }
+
+  async find(kind: CredentialKind, address: DatabaseAddress): Promise<SealedCredential | undefined> {
+    const [row] = await this.#session.query({ doing: `reading the ${kind} login of ${address.clusterId}/${address.database}` }, (sql) => sql<{
+      login: string; sealed: Buffer; created_at: Date;
+    }[]>`
+      select login, sealed, created_at from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`);
+    if (row === undefined) return undefined;
+    return Object.freeze({ clusterId: address.clusterId, database: address.database, login: row.login, sealed: row.sealed, createdAt: row.created_at });
+  }
+
+  /** Records a login, in place of the one that the database had. */
+  async put(kind: CredentialKind, credential: Omit<SealedCredential, 'createdAt'>): Promise<void> {
+    await this.#session.query({ doing: `recording the ${kind} login of ${credential.clusterId}/${credential.database}` }, (sql) => sql`
+      insert into ${table(sql, kind)} (cluster_id, database, login, sealed)
+      values (${credential.clusterId}, ${credential.database}, ${credential.login}, ${credential.sealed})
+      on conflict (cluster_id, database) do update set login = excluded.login, sealed = excluded.sealed, created_at = now()`);
+  }
+
+  async remove(kind: CredentialKind, address: DatabaseAddress): Promise<void> {
+    await this.#session.query({ doing: `removing the ${kind} login of ${address.clusterId}/${address.database}` }, (sql) => sql`
+      delete from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`);
+  }
+}
+
+function table(sql: Sql, kind: CredentialKind) {
+  return kind === 'service' ? sql`tenancy.service_credentials` : sql`tenancy.owner_credentials`;
+}

@@ -1,0 +1,25 @@
+/** What the CLI's exit codes mean; part of its interface and printed by `tenancy --help`. */
+export const exitCode = Object.freeze({
+  ok: 0,
+  failure: 1,
+  /** Wrong arguments, or a configuration or tenant file that can't be used: nothing was attempted. */
+  usage: 2,
+  /** `verify` found something at level error or critical, or found nothing to check. */
+  findings: 3,
+  /** `migrate up`: at least one target failed. */
+  targetsFailed: 4,
+} as const);
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** The lines of `--help` about exit codes. */
+export const exitCodeHelp = `
+Exit codes:
+  0  done
+  1  failed, or interrupted (a second Ctrl-C ends at once with 130)
+  2  wrong arguments or configuration; nothing was attempted
+  3  verify: findings at level error or critical
+  4  migrate up: some targets failed
+
+Configuration: --config, else the variable TENANCY_CONFIG, else ./tenancy.yaml. Its values may hold \${VARIABLE}.
+Results go to stdout, progress and errors to stderr; NO_COLOR is honoured.`;

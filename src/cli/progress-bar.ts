@@ -1,0 +1,34 @@
+import { SingleBar } from 'cli-progress';
+import { printable } from './table.ts';
+
+/** A bar of long work on stderr; it does nothing where stderr is no terminal. */
+export class ProgressBar implements Disposable {
+  readonly #bar: SingleBar | undefined;
+  #started = false;
+
+  /**
+   * @param stream stderr
+   * @param enabled whether it is a terminal and people read along
+   * @param label what is being done, before the bar
+   */
+  constructor(stream: NodeJS.WritableStream, enabled: boolean, label: string) {
+    if (!enabled) return;
+    this.#bar = new SingleBar({
+      stream, format: `${label} {bar} {value}/{total} {text}`, barCompleteChar: '█', barIncompleteChar: '░', barsize: 24,
+      // The cursor stays visible and signals stay ours: a second Ctrl-C ends the process at once and could restore nothing.
+      hideCursor: false, gracefulExit: false, clearOnComplete: true,
+    });
+  }
+
+  update(done: number, total: number, text: string): void {
+    const payload = { text: printable(text) };
+    if (!this.#started) this.#bar?.start(total, done, payload);
+    else this.#bar?.update(done, payload);
+    this.#started = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#started) this.#bar?.stop();
+    this.#started = false;
+  }
+}

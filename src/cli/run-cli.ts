@@ -1,0 +1,85 @@
+import { Command, CommanderError } from 'commander';
+import { CliOutput, type CliStream } from './cli-output.ts';
+import { CliSession } from './cli-session.ts';
+import { addAuditList } from './commands/audit-list.ts';
+import { addInit } from './commands/init.ts';
+import { addMigrateStatus } from './commands/migrate-status.ts';
+import { addMigrateUp } from './commands/migrate-up.ts';
+import { addTenantCreate } from './commands/tenant-create.ts';
+import { addTenantList } from './commands/tenant-list.ts';
+import { addTenantShow } from './commands/tenant-show.ts';
+import { addTenantUpdate } from './commands/tenant-update.ts';
+import { addVerify } from './commands/verify.ts';
+import type { CreateControlPlane, CreateKeyManager } from './control-plane-factory.ts';
+import { exitCodeOf } from './error-report.ts';
+import { type ExitCode, exitCodeHelp } from './exit-code.ts';
+
+/** What {@link runCli} needs of its surroundings. */
+export interface RunCliOptions {
+  readonly stdout: CliStream;
+  readonly stderr: CliStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly createControlPlane: CreateControlPlane;
+  readonly createKeyManager: CreateKeyManager;
+  /** The folder that relative paths start from; the process's unless told. */
+  readonly cwd?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly version?: string | undefined;
+}
+
+/**
+ * Runs one command of the CLI. Nothing is thrown: errors are printed and the exit code says which kind it was.
+ *
+ * @param argv the arguments after the program's name
+ * @returns the exit code
+ * @example
+ * ```ts
+ * process.exitCode = await runCli(['tenant', 'list', '--json'], { stdout, stderr, env, createControlPlane, createKeyManager });
+ * ```
+ */
+export async function runCli(argv: readonly string[], options: RunCliOptions): Promise<ExitCode> {
+  const { stdout, stderr, env, createControlPlane, createKeyManager } = options;
+  const end = argv.indexOf('--');
+  const output = new CliOutput({ stdout, stderr, env, json: argv.slice(0, end < 0 ? undefined : end).includes('--json') });
+  const session = new CliSession({
+    output, env, createControlPlane, createKeyManager,
+    cwd: options.cwd ?? process.cwd(),
+    signal: options.signal ?? new AbortController().signal,
+  });
+  try {
+    await program(session, options).parseAsync([...argv], { from: 'user' });
+    return session.exitCode;
+  } catch (error) {
+    const code = exitCodeOf(error);
+    // Help and version are printed already, and so are wrong arguments where people read.
+    if (!(error instanceof CommanderError) || (output.json && code !== 0)) output.error(error);
+    return code;
+  }
+}
+
+function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: RunCliOptions): Command {
+  const root = new Command('tenancy')
+    .description('Tenants, their databases, migrations and audit.')
+    .version(version)
+    .option('-c, --config <file>', 'configuration file (TENANCY_CONFIG, tenancy.yaml)')
+    .option('--json', 'print one JSON document on stdout; errors as JSON on stderr')
+    .addHelpText('after', exitCodeHelp)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => { if (!session.output.json) stderr.write(text); },
+      getOutHelpWidth: () => 120,
+      getErrHelpWidth: () => 120,
+    })
+    .showHelpAfterError('(--help shows what is possible)')
+    .exitOverride()
+    .hook('preAction', (command) => session.useConfig(command.opts<{ config?: string }>().config));
+  addInit(root, session);
+  const tenant = root.command('tenant').description('create, change and show tenants');
+  for (const add of [addTenantCreate, addTenantUpdate, addTenantList, addTenantShow]) add(tenant, session);
+  const migrate = root.command('migrate').description('migrate the tenants’ tables');
+  for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
+  addVerify(root, session);
+  addAuditList(root.command('audit').description('read the audit log'), session);
+  return root;
+}

@@ -1,0 +1,64 @@
+import { NotSupportedError } from '../errors.ts';
+
+const plain = /^\s*(?:select|insert|update|delete|with|merge|values)\b/i;
+
+/** Commands that would end the unit's transaction, take its connection over, or touch the lane's own prepared statements. */
+const refused: ReadonlyMap<string, string> = new Map([
+  ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'].map(
+    (command) => [command, 'Transactions belong to the lane: use db.transaction().'] as const),
+  ['prepare', 'Statements are prepared by the lane.'],
+  ['execute', 'Statements are prepared by the lane.'],
+  ['deallocate', 'Statements are prepared by the lane.'],
+  ['copy', 'COPY takes the connection over: insert rows in batches, or load them as the owner through the control plane.'],
+]);
+
+/** Command tags that no statement of a caller may answer: it got past the check, and the lane can't be trusted any more. */
+const refusedTags: ReadonlySet<string> = new Set([
+  'BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'PREPARE TRANSACTION', 'COMMIT PREPARED', 'ROLLBACK PREPARED',
+  'PREPARE', 'DEALLOCATE', 'DEALLOCATE ALL', 'DISCARD ALL', 'COPY',
+]);
+
+/**
+ * Refuses texts that must not run inside a unit, before anything is sent.
+ *
+ * @throws {NotSupportedError} for transaction commands, COPY, PREPARE and its kin, and texts with a NUL character
+ */
+export function checkCommand(text: string, tenantId: string): void {
+  if (text.includes('\0')) {
+    throw new NotSupportedError(`A statement of tenant ${tenantId} has a NUL character in its text.`, { tenantId, hint: 'Pass values as parameters.' });
+  }
+  if (plain.test(text)) return;
+  const command = firstWord(text);
+  const hint = refused.get(command);
+  if (hint !== undefined) throw new NotSupportedError(`Tenant ${tenantId} can't run ${command.toUpperCase()}.`, { tenantId, hint });
+}
+
+/** Whether a command tag shows that a statement did what {@link checkCommand} refuses. */
+export function isRefusedTag(command: string): boolean {
+  return refusedTags.has(command);
+}
+
+/** The first word in small letters, after white space, semicolons and comments, which nest. */
+function firstWord(text: string): string {
+  let index = 0;
+  for (;;) {
+    while (index < text.length && /[\s;]/.test(text[index]!)) index++;
+    if (text.startsWith('--', index)) {
+      while (index < text.length && text[index] !== '\n' && text[index] !== '\r') index++;
+    } else if (text.startsWith('/*', index)) {
+      index = afterComment(text, index);
+    } else break;
+  }
+  return /^[a-z_]+/i.exec(text.slice(index, index + 32))?.[0].toLowerCase() ?? '';
+}
+
+function afterComment(text: string, start: number): number {
+  let depth = 0;
+  let index = start;
+  do {
+    if (text.startsWith('/*', index)) { depth++; index += 2; }
+    else if (text.startsWith('*/', index)) { depth--; index += 2; }
+    else index++;
+  } while (depth > 0 && index < text.length);
+  return index;
+}

@@ -1,0 +1,45 @@
+import { NotSupportedError } from '../errors.ts';
+import type { TransactionOptions } from './lane.ts';
+
+/** Two statements rather than one with both, so that ORM units keep one prepared text. */
+export const contextText = "select pg_catalog.set_config('tenancy.context', $1, true)";
+export const contextAndPathText = `${contextText}, pg_catalog.set_config('search_path', $2, true)`;
+export const pathText = "select pg_catalog.set_config('search_path', $1, true)";
+
+/**
+ * What `discard all` does, less dropping the lane's own prepared statements, which would break it. Says how many statements were
+ * prepared by SQL: one with the name of a statement of ours would run in its place, under the next tenant, so such a lane is dropped.
+ */
+const discard = [
+  'select pg_catalog.pg_advisory_unlock_all(), (select pg_catalog.count(*) from pg_catalog.pg_prepared_statements where from_sql) as prepared',
+  'set session authorization default', 'reset all', 'close all', 'unlisten *', 'discard sequences', 'discard temp',
+].join('; ');
+
+/**
+ * The message or messages that end a transaction. Cleaning is a message of its own, so that it also runs after a COMMIT that failed;
+ * behind a pooler in transaction mode it must share the COMMIT's message, because the next one may go to another server connection.
+ */
+export function endTexts(command: 'commit' | 'rollback', raw: boolean, pooled: boolean): readonly string[] {
+  if (!raw) return [command];
+  return pooled ? [`${command}; ${discard}`] : [command, discard];
+}
+
+const isolationLevels: ReadonlySet<string> = new Set(['read committed', 'repeatable read', 'serializable']);
+const accessModes: ReadonlySet<string> = new Set(['read write', 'read only']);
+
+/** @throws {NotSupportedError} when an option is none of PostgreSQL's words: it becomes statement text */
+export function beginText(options: TransactionOptions, tenantId: string): string {
+  const { isolationLevel, accessMode, deferrable } = options;
+  if (isolationLevel !== undefined && !isolationLevels.has(isolationLevel)) throw unknown('isolation level', tenantId);
+  if (accessMode !== undefined && !accessModes.has(accessMode)) throw unknown('access mode', tenantId);
+  return [
+    'begin',
+    isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`,
+    accessMode === undefined ? '' : ` ${accessMode}`,
+    deferrable === undefined ? '' : deferrable ? ' deferrable' : ' not deferrable',
+  ].join('');
+}
+
+function unknown(what: string, tenantId: string): NotSupportedError {
+  return new NotSupportedError(`A transaction of tenant ${tenantId} asks for an unknown ${what}.`, { tenantId });
+}

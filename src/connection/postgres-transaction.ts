@@ -1,0 +1,231 @@
+import { QueryFailedError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
+import { checkCommand, isRefusedTag } from './command-check.ts';
+import { abortedError, lostError, planError, statementError } from './driver-error.ts';
+import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
+import { beginText, contextText, pathText } from './lane-texts.ts';
+import type { LaneWire, WireOutcome } from './lane-wire.ts';
+import { encodeParameters } from './parameters.ts';
+import { SavepointTree } from './savepoint-tree.ts';
+import type { Statement, StatementResult } from './statement.ts';
+import { endError, endTransaction, refusedTag, resultOf } from './unit-sender.ts';
+
+/** What a transaction runs on and as whom. */
+export interface TransactionSetting {
+  readonly wire: LaneWire;
+  readonly backendPid: number;
+  readonly pooled: boolean;
+  readonly context: UnitContext;
+  readonly options: TransactionOptions;
+}
+
+/** Context tokens live 120 s and are renewed at half of that. */
+const renewAfterMs = 60_000;
+
+/**
+ * Runs a callback in one transaction. The callback is raced against the connection's death and the caller's signal: when either wins,
+ * the transaction is over, and whatever the callback still does with it is refused, so that it can never end in a COMMIT.
+ */
+export async function runTransaction<T>(setting: TransactionSetting, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  const { wire, context, options } = setting;
+  const transaction = new PostgresTransaction(setting);
+  const { signal } = options;
+  let stop = (): void => {};
+  const stopped = new Promise<Settled<T>>((resolve) => {
+    stop = () => resolve({ kind: 'aborted' });
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    void wire.ended.then(() => resolve({ kind: 'lost' }));
+  });
+  const work = (async () => await callback(transaction))();
+  const settled = work.then<Settled<T>, Settled<T>>((value) => ({ kind: 'value', value }), (error: unknown) => ({ kind: 'error', error }));
+  const first = await Promise.race([settled, stopped]);
+  signal?.removeEventListener('abort', stop);
+  transaction.end();
+  if (first.kind === 'lost' || (wire.lost && transaction.begun)) throw lostError(context.tenantId, false);
+  switch (first.kind) {
+    case 'aborted':
+      await transaction.abort();
+      throw abortedError(context.tenantId, 'A transaction');
+    case 'error':
+      await transaction.rollback();
+      throw first.error;
+    case 'value':
+      await transaction.commit();
+      return first.value;
+  }
+}
+
+type Settled<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind: 'error'; readonly error: unknown } | { readonly kind: 'aborted' | 'lost' };
+
+class PostgresTransaction implements LaneTransaction {
+  readonly #setting: TransactionSetting;
+  readonly #begin: string;
+  readonly #savepoints: SavepointTree;
+  #over = false;
+  #begun = false;
+  #raw: boolean;
+  #signedAt = 0;
+  #pathSet = false;
+  #running = 0;
+  #firstError: Error | undefined;
+
+  constructor(setting: TransactionSetting) {
+    this.#setting = setting;
+    this.#begin = beginText(setting.options, setting.context.tenantId);
+    this.#raw = setting.context.raw;
+    this.#savepoints = new SavepointTree(setting.context.tenantId);
+  }
+
+  get over(): boolean { return this.#over; }
+  /** Whether anything was sent. */
+  get begun(): boolean { return this.#begun; }
+
+  async execute(statement: Statement, options: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined } = {}): Promise<StatementResult> {
+    const { wire, context, pooled } = this.#setting;
+    const { tenantId } = context;
+    const { signal } = options;
+    const raw = (options.raw ?? false) || context.raw;
+    checkCommand(statement.text, tenantId);
+    const params = encodeParameters(statement.params, tenantId);
+    // Without a reason to wait nothing is awaited, so that statements keep the order in which they were given.
+    const level = this.#savepoints.current;
+    for (let wait = level.inner ?? wire.cancelling; wait !== undefined; wait = level.inner ?? wire.cancelling) await wait;
+    this.#requireLive();
+    this.#savepoints.requireOpen(level);
+    if (signal?.aborted === true) throw abortedError(tenantId, 'A statement');
+
+    const ahead = this.#ahead(raw);
+    const answered = wire.bound(statement.text, params, statement.prepare && !pooled);
+    this.#raw ||= raw;
+    const watch = signal === undefined ? undefined : this.#cancelOnAbort(signal, ahead.at(-1), answered);
+    this.#running++;
+    const outcomes = await Promise.all([...ahead, answered]);
+    this.#running--;
+    await watch?.();
+    return this.#read(statement, outcomes, signal?.aborted ?? false);
+  }
+
+  async savepoint<T>(callback: () => Promise<T>): Promise<T> {
+    return await this.#savepoints.enter(async (name) => {
+      await this.#control(`savepoint ${name}`, true);
+      const before = { signedAt: this.#signedAt, pathSet: this.#pathSet, firstError: this.#firstError };
+      return {
+        release: async () => {
+          try {
+            await this.#control(`release savepoint ${name}`, false);
+          } catch (error) {
+            throw error instanceof QueryFailedError ? this.#savepointError(before.firstError ?? this.#firstError) : error;
+          }
+        },
+        undo: async () => {
+          await this.#control(`rollback to savepoint ${name}; release savepoint ${name}`, false);
+          // Settings made since are undone with the rows: an older token, or none of the search_path, is in force again.
+          this.#signedAt = before.signedAt;
+          this.#pathSet = before.pathSet;
+          this.#firstError = before.firstError;
+        },
+      };
+    }, callback);
+  }
+
+  /** Nothing runs any more from here on. */
+  end(): void { this.#over = true; }
+
+  async commit(): Promise<void> {
+    if (!this.#begun) return;
+    const error = endError(await this.#finish('commit'), this.#setting.context.tenantId, this.#firstError);
+    if (error !== undefined) throw error;
+  }
+
+  /** A lost connection has rolled back as well. */
+  async rollback(): Promise<void> {
+    if (this.#begun) await this.#finish('rollback');
+  }
+
+  async abort(): Promise<void> {
+    await this.#setting.wire.cancel(() => this.#running > 0);
+    await this.rollback();
+  }
+
+  async #finish(command: 'commit' | 'rollback') {
+    const { wire, pooled } = this.#setting;
+    while (wire.cancelling !== undefined) await wire.cancelling;
+    return await endTransaction(wire, command, this.#raw, pooled);
+  }
+
+  /** What must be written ahead of a statement, in the same breath: BEGIN and context, a renewed token, the search_path of raw SQL. */
+  #ahead(raw: boolean): Promise<WireOutcome>[] {
+    const { wire, context, pooled, backendPid } = this.#setting;
+    const now = performance.now();
+    const token = !this.#begun || now - this.#signedAt > renewAfterMs ? context.sign(backendPid) : undefined;
+    const sent: Promise<WireOutcome>[] = [];
+    if (!this.#begun) sent.push(wire.control(this.#begin));
+    this.#begun = true;
+    if (token !== undefined) {
+      sent.push(wire.bound(contextText, [token], !pooled));
+      this.#signedAt = now;
+    }
+    if (raw && context.searchPath !== undefined && !this.#pathSet) {
+      sent.push(wire.bound(pathText, [context.searchPath], !pooled));
+      this.#pathSet = true;
+    }
+    return sent;
+  }
+
+  async #control(text: string, ahead: boolean): Promise<void> {
+    const { wire } = this.#setting;
+    while (wire.cancelling !== undefined) await wire.cancelling;
+    this.#requireLive();
+    const outcomes = await Promise.all([...(ahead ? this.#ahead(false) : []), wire.control(text)]);
+    this.#raise(outcomes, false);
+  }
+
+  #savepointError(cause: unknown): TransactionAbortedError {
+    const { tenantId } = this.#setting.context;
+    return new TransactionAbortedError(`A savepoint of tenant ${tenantId} was rolled back.`, { tenantId, cause, hint: 'A statement in it had failed.' });
+  }
+
+  #read(statement: Statement, outcomes: readonly WireOutcome[], aborted: boolean): StatementResult {
+    const { wire, context } = this.#setting;
+    this.#raise(outcomes, aborted);
+    const { result } = outcomes.at(-1) as Extract<WireOutcome, { kind: 'answer' }>;
+    if (isRefusedTag(result.command ?? '')) {
+      wire.destroy();
+      throw refusedTag(result.command!, context.tenantId);
+    }
+    return resultOf(statement, result);
+  }
+
+  #raise(outcomes: readonly WireOutcome[], aborted: boolean): void {
+    const { tenantId } = this.#setting.context;
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'answer') continue;
+      const error = outcome.kind === 'refused' ? statementError(outcome.error, tenantId, aborted)
+        : outcome.kind === 'plan' ? planError(tenantId) : lostError(tenantId, false);
+      this.#firstError ??= error;
+      throw error;
+    }
+  }
+
+  #requireLive(): void {
+    const { wire, context } = this.#setting;
+    if (wire.lost) throw lostError(context.tenantId, false);
+    if (this.#over) {
+      throw new TransactionOverError(`A statement of tenant ${context.tenantId} was given to a transaction that is over; it was not sent.`, {
+        tenantId: context.tenantId, hint: 'Await everything inside the callback.',
+      });
+    }
+  }
+
+  #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<WireOutcome>): () => Promise<void> {
+    let running = true;
+    let cancelled: Promise<void> | undefined;
+    void answered.then(() => { running = false; });
+    const abort = (): void => { cancelled = Promise.resolve(ahead).then(() => this.#setting.wire.cancel(() => running)); };
+    signal.addEventListener('abort', abort, { once: true });
+    return async () => {
+      signal.removeEventListener('abort', abort);
+      await cancelled;
+    };
+  }
+}

@@ -1,0 +1,130 @@
+import { randomFillSync } from 'node:crypto';
+import { DecryptionError, EncryptedColumnError } from '../errors.ts';
+import { lengthPrefixed } from './length-prefixed.ts';
+import type { TenantKeys } from './tenant-keys.ts';
+import { Xaes256Gcm } from './xaes-256-gcm.ts';
+
+/** Where an encrypted value belongs. A ciphertext opens in the place that it was made for and in no other. */
+export interface ColumnPlace {
+  /** The table's name without its schema, so that a tenant can be moved. */
+  readonly table: string;
+  /** The column's name in the database. */
+  readonly column: string;
+  /** The row's stable id, for columns that are bound to their row; without it values can be swapped between rows of one tenant. */
+  readonly rowId?: string | undefined;
+}
+
+const format = 0xe1;
+const rowBound = 0x01;
+const versionAt = 2;
+const nonceAt = 6;
+const commitmentAt = nonceAt + Xaes256Gcm.nonceLength;
+const ciphertextAt = commitmentAt + Xaes256Gcm.commitmentLength;
+
+/** How many bytes an encrypted value is longer than its plaintext: 78. */
+export const columnOverhead = ciphertextAt + Xaes256Gcm.tagLength;
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+/**
+ * Encrypts one value for one place with the tenant's current data key. Rows written today are read for years; this is their layout:
+ *
+ * | offset | bytes | field |
+ * |---|---|---|
+ * | 0 | 1 | format: `0xe1`, which means this table |
+ * | 1 | 1 | flags: bit 0 is set when the value is bound to its row; the others are 0 |
+ * | 2 | 4 | data key version, u32 big-endian, from 1 |
+ * | 6 | 24 | nonce, random |
+ * | 30 | 32 | key commitment |
+ * | 62 | n | ciphertext, as long as the plaintext |
+ * | 62 + n | 16 | tag |
+ *
+ * Encryption and commitment are KC-XAES-256-GCM ({@link Xaes256Gcm}). The AAD is {@link lengthPrefixed} of `tenancy.column`, the format
+ * and flag bytes, tenant id, table, column, key version (u32) and, when bound, row id.
+ *
+ * @throws {EncryptedColumnError} when the tenant has no data key of its current version, or the row id is empty or not well-formed Unicode
+ * @example
+ * ```ts
+ * const bytes = encryptValue(keys, { table: 'products', column: 'supplier_iban' }, Buffer.from('DE89 …'));
+ * ```
+ */
+export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Buffer): Buffer {
+  const version = keys.currentVersion;
+  const key = keys.dataKey(version);
+  if (key === undefined) {
+    throw new EncryptedColumnError(`${place.table}.${place.column} can't be encrypted: tenant ${keys.tenantId} has no data key of version ${version}.`, {
+      tenantId: keys.tenantId,
+      hint: 'Check the tenant’s data keys in the catalog.',
+    });
+  }
+  if (place.rowId !== undefined && !isRowId(place.rowId)) {
+    throw new EncryptedColumnError(`${place.table}.${place.column} of tenant ${keys.tenantId} is bound to its row, and the row’s id is empty or not well-formed text.`, {
+      tenantId: keys.tenantId,
+      hint: 'Give the row an id before it is inserted.',
+    });
+  }
+  const header = Buffer.allocUnsafe(ciphertextAt);
+  header[0] = format;
+  header[1] = place.rowId === undefined ? 0 : rowBound;
+  header.writeUInt32BE(version, versionAt);
+  const nonce = randomFillSync(header.subarray(nonceAt, commitmentAt));
+  const { commitment, ciphertext, tag } = Xaes256Gcm.for(key).seal(nonce, plaintext, aadOf(keys.tenantId, place, header));
+  header.set(commitment, commitmentAt);
+  return Buffer.concat([header, ciphertext, tag], columnOverhead + plaintext.byteLength);
+}
+
+/**
+ * Opens what {@link encryptValue} made, in the same place and with the same tenant's keys.
+ *
+ * @throws {DecryptionError} for every failure alike: another tenant, table, column, row or key, other bytes, bytes that are no ciphertext
+ * @example
+ * ```ts
+ * const iban = decryptValue(keys, { table: 'products', column: 'supplier_iban' }, bytes).toString('utf8');
+ * ```
+ */
+export function decryptValue(keys: TenantKeys, place: ColumnPlace, ciphertext: Buffer): Buffer {
+  return open(keys, place, ciphertext) ?? refuse(keys.tenantId, place);
+}
+
+/**
+ * The data key version that a value was encrypted with: what a rotation that rewrites rows asks.
+ *
+ * @throws {DecryptionError} when these bytes are not an encrypted value
+ */
+export function keyVersionOf(ciphertext: Buffer): number {
+  if (!isWellFormed(ciphertext)) throw new DecryptionError('These bytes are not an encrypted value.');
+  return ciphertext.readUInt32BE(versionAt);
+}
+
+function open(keys: TenantKeys, place: ColumnPlace, bytes: Buffer): Buffer | undefined {
+  if (!isWellFormed(bytes)) return undefined;
+  // A value of an unbound column must not pass in a bound one, where its row could be chosen freely, and the other way round.
+  if ((bytes[1] === rowBound) !== (place.rowId !== undefined)) return undefined;
+  if (place.rowId !== undefined && !isRowId(place.rowId)) return undefined;
+  const key = keys.dataKey(bytes.readUInt32BE(versionAt));
+  if (key === undefined) return undefined;
+  const tagAt = bytes.byteLength - Xaes256Gcm.tagLength;
+  const sealed = { commitment: bytes.subarray(commitmentAt, ciphertextAt), ciphertext: bytes.subarray(ciphertextAt, tagAt), tag: bytes.subarray(tagAt) };
+  return Xaes256Gcm.for(key).open(bytes.subarray(nonceAt, commitmentAt), sealed, aadOf(keys.tenantId, place, bytes));
+}
+
+/** Lone surrogates all become U+FFFD in UTF-8, so that two such ids would be one. */
+function isRowId(rowId: string): boolean {
+  return rowId !== '' && !loneSurrogate.test(rowId);
+}
+
+function isWellFormed(bytes: Buffer): boolean {
+  return bytes.byteLength >= columnOverhead && bytes[0] === format && (bytes[1]! & ~rowBound) === 0;
+}
+
+function aadOf(tenantId: string, place: ColumnPlace, header: Buffer): Buffer {
+  const fields = ['tenancy.column', header.subarray(0, versionAt), tenantId, place.table, place.column, header.subarray(versionAt, nonceAt)];
+  return lengthPrefixed(place.rowId === undefined ? fields : [...fields, place.rowId]);
+}
+
+function refuse(tenantId: string, place: ColumnPlace): never {
+  throw new DecryptionError(`A value of ${place.table}.${place.column} can't be decrypted for tenant ${tenantId}.`, {
+    tenantId,
+    hint: 'It was made for another place, changed, or its key is gone.',
+  });
+}

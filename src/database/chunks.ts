@@ -1,0 +1,57 @@
+import type { Column, Param, SQL, Table } from 'drizzle-orm';
+
+/**
+ * What the dialect puts into drizzle's SQL trees. None of these is a drizzle entity: drizzle's own rewriting (aliases in relational queries,
+ * single-table selections) passes over them, and a stock dialect that gets hold of one makes a statement that PostgreSQL refuses.
+ */
+
+/** A table where it is read or written: with its schema, under its alias. */
+export class TableChunk {
+  readonly table: Table;
+  /** Whether the tenant's rows are filtered out right here, by a subselect: where a predicate further out would change an outer join. */
+  readonly filtered: boolean;
+
+  constructor(table: Table, filtered = false) {
+    this.table = table;
+    this.filtered = filtered;
+  }
+}
+
+/** `"products"."tenant_id" = $n`. */
+export class TenantPredicate {
+  readonly table: Table;
+
+  constructor(table: Table) { this.table = table; }
+}
+
+/** The executing tenant's id as a value: `$n`, or `$n::text` where PostgreSQL could not tell its type. */
+export class TenantValue {
+  readonly typed: boolean;
+
+  constructor(typed = false) { this.typed = typed; }
+}
+
+/** A value on its way into its column: the only place where an encrypted one may stand. */
+export class StoredValue {
+  readonly param: Param;
+
+  constructor(param: Param) { this.param = param; }
+}
+
+/** An encrypted column as a whole field of a selection, which is decrypted when the row is mapped. */
+export class EncryptedRead {
+  readonly column: Column;
+
+  constructor(column: Column) { this.column = column; }
+}
+
+
+const scoped = new WeakSet<SQL>();
+
+/** Notes that the dialect built this SQL, so that every table in it carries its predicate. */
+export function markScoped<T extends SQL>(query: T): T {
+  scoped.add(query);
+  return query;
+}
+
+export function isScoped(query: SQL): boolean { return scoped.has(query); }

@@ -1,0 +1,243 @@
+import { Column, is, isSQLWrapper, Name, Param, Placeholder, SQL, StringChunk, Subquery, Table, View } from 'drizzle-orm';
+import { isPgEnum } from 'drizzle-orm/pg-core';
+import { NotSupportedError } from '../errors.ts';
+import { EncryptedRead, isScoped, StoredValue, TableChunk, TenantPredicate, TenantValue } from './chunks.ts';
+import { CompiledQuery } from './compiled-query.ts';
+import { EncryptedValue, executingTenantId } from './deferred.ts';
+import { isAlias, originalNameOf, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
+import { encryptedUse } from './encrypted-use.ts';
+import { inlineLiteral } from './inline-literal.ts';
+import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
+import { tableKindOf, tenantIdOf } from './table-kind.ts';
+import { unscoped } from './unscoped.ts';
+
+/** What compiling needs of its dialect. */
+export interface CompilationOptions {
+  /** `raw`: the caller wrote the statement; it runs under the tenant's search_path, so bare table names stay unqualified. */
+  readonly mode: 'scoped' | 'raw';
+  /** The SQL of a query builder; a stock dialect's builder is built again or refused. */
+  readonly sqlOf: (builder: { getSQL(): SQL }) => SQL;
+}
+
+/**
+ * Turns drizzle's SQL tree into text and parameters. It takes the place of drizzle's own so that there is one gate which every table,
+ * parameter and piece of text passes: a table, view or subquery that it can't answer for is refused.
+ */
+export class Compilation {
+  readonly #options: CompilationOptions;
+  readonly #segments: string[] = [];
+  readonly #params: unknown[] = [];
+  #text = '';
+  #inline = 0;
+  #touchesEncrypted = false;
+
+  constructor(options: CompilationOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {UnscopedQueryError} {@link EncryptedColumnError} {@link NotSupportedError} */
+  compile(query: SQL): CompiledQuery {
+    this.#sql(query);
+    return new CompiledQuery([...this.#segments, this.#text], this.#params, this.#touchesEncrypted);
+  }
+
+  #sql(query: SQL, jsonRow = false): void {
+    const inline = (query as unknown as { shouldInlineParams: boolean }).shouldInlineParams;
+    if (inline) this.#inline += 1;
+    const chunks = query.queryChunks as readonly unknown[];
+    for (let i = 0; i < chunks.length; i += 1) {
+      const chunk = chunks[i];
+      if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk);
+      else this.#chunk(chunks, i, chunk);
+    }
+    if (inline) this.#inline -= 1;
+  }
+
+  #chunk(chunks: readonly unknown[], index: number, chunk: unknown): void {
+    if (chunk === undefined) return;
+    if (is(chunk, StringChunk)) this.#raw(chunk.value.join(''));
+    else if (chunk instanceof TableChunk) this.#tableChunk(chunk);
+    else if (chunk instanceof TenantPredicate) this.#predicate(chunk.table);
+    else if (chunk instanceof TenantValue) this.#param(executingTenantId, chunk.typed ? '::text' : '');
+    else if (chunk instanceof StoredValue) this.#value(chunk.param, true);
+    else if (chunk instanceof EncryptedRead) this.#encryptedRead(chunk.column);
+    else if (is(chunk, Name)) this.#name(chunk.value);
+    else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
+    else if (is(chunk, SQL)) this.#sql(chunk, isJsonRow(chunks, index));
+    else if (is(chunk, Table)) this.#bareTable(chunks, index, chunk);
+    else if (is(chunk, Column)) this.#bareColumn(chunks, index, chunk);
+    else if (is(chunk, View)) throw unscoped('A view', 'Select from its tables: a view’s rows can’t be scoped here.');
+    else if (is(chunk, Param)) this.#value(chunk, false);
+    else if (is(chunk, SQL.Aliased) && chunk.fieldAlias !== undefined) this.#name(chunk.fieldAlias);
+    else if (is(chunk, Subquery)) this.#subquery(chunk);
+    else if (isPgEnum(chunk)) this.#enum(chunk);
+    else if (!is(chunk, Placeholder) && isSQLWrapper(chunk)) this.#builder(chunk as { getSQL(): SQL; shouldOmitSQLParens?(): boolean });
+    else this.#bareValue(chunk, comparedTenantId(chunks, index));
+  }
+
+  #raw(text: string): void {
+    // PostgreSQL's protocol ends a statement at a NUL; what follows would be read as another message.
+    if (text.includes('\0')) throw new NotSupportedError('The SQL text holds a NUL character.', { hint: 'Pass values as parameters.' });
+    this.#text += text;
+  }
+
+  #name(name: string): void { this.#raw(`"${name.replaceAll('"', '""')}"`); }
+
+  /** Leaves the tenant's schema open; it is filled in when the statement runs. */
+  #tenantSchema(): void {
+    this.#segments.push(this.#text);
+    this.#text = '';
+  }
+
+  #qualified(table: Table): void {
+    const schema = schemaOf(table);
+    if (schema === undefined) {
+      this.#tenantSchema();
+    } else {
+      this.#name(schema);
+      this.#text += '.';
+    }
+    this.#name(originalNameOf(table));
+  }
+
+  #tableChunk({ table, filtered }: TableChunk): void {
+    if (filtered) return this.#filtered(table, true);
+    this.#qualified(table);
+    if (isAlias(table)) this.#alias(table);
+  }
+
+  #alias(table: Table): void {
+    this.#text += ' ';
+    this.#name(rangeNameOf(table));
+  }
+
+  #filtered(table: Table, named: boolean): void {
+    this.#text += '(select * from ';
+    this.#qualified(table);
+    this.#text += ' where ';
+    this.#name(tenantIdOf(table).name);
+    this.#text += ' = ';
+    this.#param(executingTenantId);
+    this.#text += ')';
+    if (named) this.#alias(table);
+  }
+
+  #predicate(table: Table): void {
+    this.#name(rangeNameOf(table));
+    this.#text += '.';
+    this.#name(tenantIdOf(table).name);
+    this.#text += ' = ';
+    this.#param(executingTenantId);
+  }
+
+  #bareTable(chunks: readonly unknown[], index: number, table: Table): void {
+    const kind = tableKindOf(table);
+    if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
+    const use = useOfTable(chunks, index);
+    if (use === 'write' && this.#options.mode === 'scoped') {
+      throw new NotSupportedError(`A fragment of SQL writes to ${rangeNameOf(table)}.`, { hint: 'Use db.insert, db.update or db.delete, or a whole statement with tenancy.sql.' });
+    }
+    if (use === 'read' && kind === 'tenant' && this.#options.mode === 'scoped') return this.#filtered(table, !aliasFollows(chunks, index));
+    const schema = schemaOf(table);
+    if (schema !== undefined && (use !== 'mention' || !isAlias(table))) {
+      this.#name(schema);
+      this.#text += '.';
+    }
+    this.#name(use === 'mention' ? rangeNameOf(table) : originalNameOf(table));
+    if (use !== 'mention' && isAlias(table)) this.#alias(table);
+  }
+
+  #bareColumn(chunks: readonly unknown[], index: number, column: Column): void {
+    if (column instanceof EncryptedColumn && !testedForNull(chunks, index)) throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
+    this.#column(column);
+  }
+
+  #encryptedRead(column: Column): void {
+    this.#touchesEncrypted = true;
+    this.#column(column);
+  }
+
+  #column(column: Column): void {
+    const { table } = column;
+    const schema = schemaOf(table);
+    if (schema !== undefined && !isAlias(table)) {
+      this.#name(schema);
+      this.#text += '.';
+    }
+    this.#name(rangeNameOf(table));
+    this.#text += '.';
+    this.#name(column.name);
+  }
+
+  #list(chunks: readonly unknown[], index: number, list: readonly unknown[]): void {
+    const tenantId = comparedTenantId(chunks, index);
+    this.#text += '(';
+    list.forEach((element, i) => {
+      if (i > 0) this.#text += ', ';
+      if (tenantId !== undefined && (is(element, Placeholder) || !isSQLWrapper(element))) this.#bareValue(element, tenantId);
+      else this.#chunk([element], 0, element);
+    });
+    this.#text += ')';
+  }
+
+  #subquery(subquery: Subquery): void {
+    const { sql, alias, isWith } = subqueryParts(subquery);
+    if (!isWith) {
+      if (!isScoped(sql)) throw unscoped(`The subquery "${alias}"`, 'Build it with tenancy.db, not with a QueryBuilder of its own or raw SQL.');
+      this.#text += '(';
+      this.#sql(sql);
+      this.#text += ') ';
+    }
+    this.#name(alias);
+  }
+
+  #enum(type: { readonly enumName: string; readonly schema: string | undefined }): void {
+    if (type.schema !== undefined) {
+      this.#name(type.schema);
+      this.#text += '.';
+    } else if (this.#options.mode === 'scoped') {
+      this.#tenantSchema();
+    }
+    this.#name(type.enumName);
+  }
+
+  #builder(builder: { getSQL(): SQL; shouldOmitSQLParens?(): boolean }): void {
+    const query = this.#options.sqlOf(builder);
+    if (builder.shouldOmitSQLParens?.() === true) return this.#sql(query);
+    this.#text += '(';
+    this.#sql(query);
+    this.#text += ')';
+  }
+
+  #bareValue(value: unknown, tenantId: Column | undefined): void {
+    if (tenantId === undefined) this.#param(value);
+    else this.#value(new Param(value, tenantId), false);
+  }
+
+  #value(param: Param, stored: boolean): void {
+    const { value, encoder } = param;
+    if (is(value, Placeholder)) {
+      if (encoder instanceof EncryptedColumn) this.#encryptedValue(encoder, stored);
+      return this.#param(param);
+    }
+    const mapped: unknown = value === null ? null : encoder.mapToDriverValue(value);
+    if (is(mapped, SQL)) return this.#sql(mapped);
+    if (mapped instanceof EncryptedValue) this.#encryptedValue(mapped.place, stored);
+    this.#param(mapped);
+  }
+
+  #encryptedValue(of: EncryptedColumn | EncryptedValue['place'], stored: boolean): void {
+    if (!stored) throw encryptedUse(of, 'be compared: equal values encrypt differently');
+    this.#touchesEncrypted = true;
+  }
+
+  #param(value: unknown, cast = ''): void {
+    if (this.#inline > 0) {
+      this.#raw(inlineLiteral(value));
+    } else {
+      this.#params.push(value);
+      this.#text += `$${this.#params.length}${cast}`;
+    }
+  }
+}

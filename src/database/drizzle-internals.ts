@@ -1,0 +1,86 @@
+import * as drizzle from 'drizzle-orm';
+import type { Column, SQL, Subquery, Table } from 'drizzle-orm';
+import {
+  type PgColumn, type PgColumnBuilderBase, PgDialect, type PgDialectConfig, type PgTable, type SelectedFieldsOrdered,
+} from 'drizzle-orm/pg-core';
+
+/**
+ * What this library uses of drizzle beyond its public types, in one place. drizzle marks these members `@internal`, so that its
+ * declarations leave them out; they are there at run time, and the unit tests of this folder fail when a version moves them.
+ */
+
+const nameSymbol = Symbol.for('drizzle:Name');
+const originalNameSymbol = Symbol.for('drizzle:OriginalName');
+const schemaSymbol = Symbol.for('drizzle:Schema');
+const aliasSymbol = Symbol.for('drizzle:IsAlias');
+const columnsSymbol = Symbol.for('drizzle:Columns');
+const extraConfigSymbol = Symbol.for('drizzle:ExtraConfigBuilder');
+
+function member<T>(of: object, key: symbol): T {
+  return (of as Record<symbol, T>)[key] as T;
+}
+
+/** The name that a query knows a table by: its alias, or its own name. */
+export function rangeNameOf(table: Table): string { return member(table, nameSymbol); }
+
+/** A table's own name, whatever its alias. */
+export function originalNameOf(table: Table): string { return member(table, originalNameSymbol); }
+
+export function schemaOf(table: Table): string | undefined { return member(table, schemaSymbol); }
+
+export function isAlias(table: Table): boolean { return member<boolean>(table, aliasSymbol) === true; }
+
+export function columnsOf(table: Table): Record<string, PgColumn> { return member(table, columnsSymbol); }
+
+/** The callback that lists a table's keys and indexes, as drizzle calls it. */
+export function extraConfigOf(table: Table): ((columns: Record<string, PgColumn>) => unknown) | undefined { return member(table, extraConfigSymbol); }
+
+/** What a column builder was told so far. */
+export interface ColumnBuilderState {
+  readonly config: {
+    readonly name: string;
+    readonly primaryKey: boolean;
+    readonly isUnique: boolean;
+    readonly hasDefault: boolean;
+    readonly default: unknown;
+    readonly generated: unknown;
+    readonly baseBuilder?: PgColumnBuilderBase;
+  };
+  readonly foreignKeyConfigs: readonly unknown[];
+}
+
+export function builderState(builder: PgColumnBuilderBase): ColumnBuilderState {
+  return builder as unknown as ColumnBuilderState;
+}
+
+/** The column's defaults as drizzle keeps them. */
+export interface ColumnDefaults {
+  readonly default: unknown;
+  readonly defaultFn?: (() => unknown) | undefined;
+  readonly onUpdateFn?: (() => unknown) | undefined;
+  shouldDisableInsert(): boolean;
+}
+
+export function defaultsOf(column: Column): ColumnDefaults { return column as unknown as ColumnDefaults; }
+
+/** What every subquery carries: the SQL that it stands for. */
+export function subqueryParts(subquery: Subquery): { readonly sql: SQL; readonly alias: string; readonly isWith: boolean } {
+  return (subquery as unknown as { _: { sql: SQL; alias: string; isWith: boolean } })._;
+}
+
+/** Turns one driver row (columns in order) into the object that the caller selected. */
+export const mapResultRow = (drizzle as unknown as {
+  mapResultRow(fields: SelectedFieldsOrdered, row: readonly unknown[], joinsNotNullable: Record<string, boolean> | undefined): Record<string, unknown>;
+}).mapResultRow;
+
+/** PgDialect with the parts that it keeps private and that scoping has to reach. */
+export interface OpenDialect extends Omit<PgDialect, never> {
+  readonly casing: { getColumnCasing(column: Column): string };
+  buildWithCTE(queries: readonly Subquery[] | undefined): SQL | undefined;
+  buildSelection(fields: SelectedFieldsOrdered, options?: { readonly isSingleTable?: boolean }): SQL;
+}
+
+/** PgDialect as a base class whose private methods can be called and overridden. */
+export const OpenPgDialect = PgDialect as unknown as new (config?: PgDialectConfig) => OpenDialect;
+
+export type { PgTable };

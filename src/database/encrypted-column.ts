@@ -1,0 +1,82 @@
+import { entityKind } from 'drizzle-orm';
+import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
+import type { ColumnPlace } from '../crypto/column-codec.ts';
+import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
+import { decrypt } from './decryption.ts';
+import { EncryptedValue } from './deferred.ts';
+import { originalNameOf } from './drizzle-internals.ts';
+import { isTenantTable } from './table-kind.ts';
+
+/** How a column's values become bytes and come back. */
+export interface PlaintextFormat<T> {
+  /** @returns undefined when the value is not of the column's type */
+  encode(value: unknown): Buffer | undefined;
+  decode(plaintext: Buffer): T;
+}
+
+interface EncryptedConfig<TName extends string, TData> {
+  name: TName;
+  dataType: 'custom';
+  columnType: 'PgCustomColumn';
+  data: TData;
+  driverParam: Buffer;
+  enumValues: undefined;
+}
+
+/** A column stored as `bytea` under the tenant's own key; services read and write its plaintext. */
+export class EncryptedColumn extends PgCustomColumn<never> {
+  static override readonly [entityKind]: string = 'TenancyEncryptedColumn';
+  readonly format: PlaintextFormat<unknown>;
+
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>) {
+    super(table as never, config);
+    this.format = format;
+  }
+
+  override getSQLType(): string { return 'bytea'; }
+
+  override mapToDriverValue(value: never): never {
+    const plaintext = this.format.encode(value);
+    if (plaintext === undefined) {
+      throw new EncryptedColumnError(`${this.#label()} was given a value of another type.`, { hint: 'Give what the column’s TypeScript type says.' });
+    }
+    return new EncryptedValue(this.place(), plaintext) as never;
+  }
+
+  override mapFromDriverValue(value: never): never {
+    return this.format.decode(decrypt(this.place(), bytesOf(value))) as never;
+  }
+
+  /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
+  place(): ColumnPlace {
+    if (!isTenantTable(this.table)) {
+      throw new ConfigurationError(`${this.#label()} is encrypted, but its table belongs to no tenant.`, { hint: 'Declare the table with tenantTable.' });
+    }
+    return { table: originalNameOf(this.table), column: this.name };
+  }
+
+  #label(): string { return `${originalNameOf(this.table)}.${this.name}`; }
+}
+
+/** Builds an {@link EncryptedColumn}; what `encryptedText` and its like return. */
+export class EncryptedColumnBuilder<TName extends string = string, TData = unknown> extends PgCustomColumnBuilder<EncryptedConfig<TName, TData>> {
+  static override readonly [entityKind]: string = 'TenancyEncryptedColumnBuilder';
+  readonly #format: PlaintextFormat<TData>;
+
+  constructor(name: TName, format: PlaintextFormat<TData>) {
+    super(name, {}, { dataType: () => 'bytea' });
+    this.#format = format;
+  }
+
+  /** drizzle calls this when the table is made. */
+  build(table: AnyPgTable): EncryptedColumn {
+    return new EncryptedColumn(table, this.config as never, this.#format);
+  }
+}
+
+/** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */
+function bytesOf(value: unknown): Buffer {
+  if (typeof value === 'string' && value.startsWith('\\x')) return Buffer.from(value.slice(2), 'hex');
+  if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
+  throw new EncryptedColumnError('An encrypted column answered something that is not bytes.', { hint: 'The column’s type in the database must be bytea.' });
+}

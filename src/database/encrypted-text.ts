@@ -1,0 +1,21 @@
+import { EncryptedColumnBuilder } from './encrypted-column.ts';
+
+/**
+ * A text column that is stored encrypted under the tenant's own key (`bytea`, XAES-256-GCM with key commitment; the layout is
+ * described at `encryptValue`). It is read and written like any text column. The database sees ciphertext only, so it can't be compared, searched,
+ * sorted, grouped or used in SQL expressions: such queries throw {@link EncryptedColumnError}; `isNull` and `isNotNull` work.
+ *
+ * @param name the column's name in the database; the key in the table when left out
+ * @example
+ * ```ts
+ * tenantTable('products', { supplierIban: encryptedText('supplier_iban') });
+ * ```
+ */
+export function encryptedText(): EncryptedColumnBuilder<'', string>;
+export function encryptedText<TName extends string>(name: TName): EncryptedColumnBuilder<TName, string>;
+export function encryptedText(name = ''): EncryptedColumnBuilder<string, string> {
+  return new EncryptedColumnBuilder(name, {
+    encode: (value) => typeof value === 'string' ? Buffer.from(value, 'utf8') : undefined,
+    decode: (plaintext) => plaintext.toString('utf8'),
+  });
+}

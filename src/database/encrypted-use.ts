@@ -1,0 +1,40 @@
+import { is, SQL, Table } from 'drizzle-orm';
+import type { ColumnPlace } from '../crypto/column-codec.ts';
+import { EncryptedColumnError } from '../errors.ts';
+import { columnsOf } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
+import { testedForNull } from './raw-fragment.ts';
+
+const hint = 'Select it as a field of its own and compare in the service; in SQL only isNull and isNotNull work on it.';
+
+/** The error for a use of an encrypted column that can't work on ciphertext. */
+export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string): EncryptedColumnError {
+  const { table, column } = of instanceof EncryptedColumn ? of.place() : of;
+  return new EncryptedColumnError(`${table}.${column} is encrypted and can't ${what}.`, { hint });
+}
+
+/**
+ * Refuses encrypted columns among fields whose values PostgreSQL is to compare.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseEncryptedFields(fields: unknown, what: string): void {
+  if (fields instanceof EncryptedColumn) throw encryptedUse(fields, what);
+  if (is(fields, Table)) return Object.values(columnsOf(fields)).forEach((column) => refuseEncryptedFields(column, what));
+  if (typeof fields === 'object' && fields !== null && Object.getPrototypeOf(fields) === Object.prototype) {
+    Object.values(fields).forEach((field) => refuseEncryptedFields(field, what));
+  }
+}
+
+/**
+ * Refuses an expression that mentions an encrypted column directly. The compiler does so everywhere; this is for selections of a
+ * single table, in which drizzle turns columns into bare names first.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseEncryptedExpression(expression: SQL): void {
+  const chunks = expression.queryChunks as readonly unknown[];
+  chunks.forEach((chunk, index) => {
+    if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index)) throw encryptedUse(chunk, 'be used in SQL: the database sees ciphertext only');
+  });
+}

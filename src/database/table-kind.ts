@@ -1,0 +1,32 @@
+import { is, type Table } from 'drizzle-orm';
+import { type PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import { columnsOf } from './drizzle-internals.ts';
+
+/** How a table takes part in tenancy: every row is one tenant's, or every tenant reads the same rows. */
+export type TableKind = 'tenant' | 'reference';
+
+// A property and not a WeakMap: drizzle's aliases are proxies, which pass properties through and identity not.
+const kind = Symbol('tenancy table kind');
+
+export function markTable<T extends PgTable>(table: T, as: TableKind): T {
+  return Object.defineProperty(table, kind, { value: as });
+}
+
+/** The kind of a table or of an alias of it; undefined for tables that the library knows nothing of. */
+export function tableKindOf(table: Table): TableKind | undefined {
+  return (table as unknown as Record<symbol, TableKind | undefined>)[kind];
+}
+
+export function isTenantTable(value: unknown): value is PgTable {
+  return is(value, PgTable) && tableKindOf(value) === 'tenant';
+}
+
+/** The key of the tenant id among a tenant table's columns. */
+export const tenantIdKey = 'tenantId';
+
+/** The tenant_id column of a tenant table. */
+export function tenantIdOf(table: Table): PgColumn {
+  const column = columnsOf(table)[tenantIdKey];
+  if (column === undefined) throw new TypeError('not a tenant table');
+  return column;
+}

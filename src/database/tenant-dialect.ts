@@ -1,0 +1,167 @@
+import { entityKind, is, Param, type Query, SQL, sql, StringChunk } from 'drizzle-orm';
+import {
+  type PgDeleteConfig, type PgDialect, type PgInsertConfig, type PgSelectConfig, PgSelectQueryBuilderBase, type PgTable, type PgUpdateConfig,
+} from 'drizzle-orm/pg-core';
+import { NotSupportedError } from '../errors.ts';
+import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
+import { Compilation } from './compilation.ts';
+import type { CompiledQuery } from './compiled-query.ts';
+import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
+import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
+import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
+import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
+import { tableKindOf } from './table-kind.ts';
+import { unscoped } from './unscoped.ts';
+
+type Selection = Parameters<InstanceType<typeof OpenPgDialect>['buildSelection']>[0];
+type SetOperator = PgSelectConfig['setOperators'][number];
+
+/**
+ * drizzle's PostgreSQL dialect with `tenant_id = <executing tenant>` for every tenant table that a statement reads or writes. It has no
+ * state and knows no tenant: ids and keys are deferred parameters, schemas are left open.
+ */
+export class TenantDialect extends OpenPgDialect {
+  static readonly [entityKind]: string = 'TenancyDialect';
+
+  override buildSelectQuery(config: PgSelectConfig): SQL {
+    checkCtes(config.withList);
+    if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
+    const { base, joins, predicates } = scopeSources(config.table, config.joins);
+    const select = super.buildSelectQuery({
+      ...config, ...(joins && { joins }), ...whereOf(conjunction(predicates, config.where)), setOperators: [],
+    });
+    if (base !== undefined) replaceAfter(select, ' from ', base);
+    if (config.setOperators.length === 0) return markScoped(select);
+    if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll)) refuseEncryptedFields(config.fields, 'be compared by a set operation');
+    return markScoped(this.buildSetOperations(select, config.setOperators));
+  }
+
+  override buildSetOperationQuery({ leftSelect, setOperator }: { leftSelect: SQL; setOperator: SetOperator }): SQL {
+    refuseEncryptedFields([...setOperator.orderBy ?? []].find((order) => order instanceof EncryptedColumn), 'be sorted by');
+    const right = this.sqlOf(setOperator.rightSelect as never);
+    return super.buildSetOperationQuery({ leftSelect, setOperator: { ...setOperator, rightSelect: { getSQL: () => right } as never } });
+  }
+
+  override buildUpdateQuery(config: PgUpdateConfig): SQL {
+    checkCtes(config.withList);
+    checkTarget('update', config.table);
+    const { base, joins, predicates } = scopeSources(config.from, config.joins);
+    const query = super.buildUpdateQuery({
+      ...config,
+      ...(base && { from: new SQL([base as never]) }),
+      joins: joins ?? [],
+      ...whereOf(conjunction([new TenantPredicate(config.table), ...predicates], config.where)),
+    });
+    replaceAfter(query, 'update ', new TableChunk(config.table));
+    return markScoped(query);
+  }
+
+  override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
+    const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
+      const given = set[key];
+      const { onUpdateFn } = defaultsOf(column);
+      if (given === undefined && onUpdateFn === undefined) return [];
+      const value = given === undefined || given === null ? generatedValue(column, onUpdateFn?.()) : storedValue(column, given);
+      return [sql`${sql.identifier(column.name)} = ${value}`];
+    });
+    return sql.join(assignments, sql.raw(', '));
+  }
+
+  override buildDeleteQuery(config: PgDeleteConfig): SQL {
+    checkCtes(config.withList);
+    checkTarget('delete', config.table);
+    const query = super.buildDeleteQuery({ ...config, ...whereOf(conjunction([new TenantPredicate(config.table)], config.where)) });
+    replaceAfter(query, 'delete from ', new TableChunk(config.table));
+    return markScoped(query);
+  }
+
+  override buildInsertQuery({ table, values, onConflict, returning, withList, select, overridingSystemValue_ }: PgInsertConfig): SQL {
+    checkCtes(withList);
+    checkTarget('insert', table);
+    const { columns, source } = select === true ? this.#insertSelect(table, values) : this.#insertValues(table, values);
+    const withSql = this.buildWithCTE(withList);
+    const overriding = overridingSystemValue_ === true ? sql`overriding system value ` : undefined;
+    const onConflictSql = onConflict && sql` on conflict ${onConflict}`;
+    const returningSql = returning && sql` returning ${this.buildSelection(returning as Selection, { isSingleTable: true })}`;
+    const target = new TableChunk(table);
+    return markScoped(sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`);
+  }
+
+  #insertValues(table: PgTable, values: PgInsertConfig['values']): { readonly columns: string[]; readonly source: SQL } {
+    const { columns, values: source } = insertValues(table, values as Record<string, Param | SQL>[]);
+    return { columns, source };
+  }
+
+  #insertSelect(table: PgTable, select: PgInsertConfig['values']): { readonly columns: string[]; readonly source: SQL } {
+    if (!is(select, PgSelectQueryBuilderBase)) {
+      throw new NotSupportedError(`insert into ${rangeNameOf(table)} from a raw select can't be given its tenant.`, {
+        hint: 'Build the select with tenancy.db.select() or the callback’s query builder.',
+      });
+    }
+    const { columns, config } = insertSelection(table, (select as unknown as { config: PgSelectConfig }).config);
+    return { columns, source: this.buildSelectQuery(config) };
+  }
+
+  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. */
+  override buildSelection(fields: Selection, options: { readonly isSingleTable?: boolean } = {}): SQL {
+    return super.buildSelection(fields.map(({ path, field }) => {
+      if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
+      const expression = is(field, SQL.Aliased) ? field.sql : field;
+      if (is(expression, SQL)) refuseEncryptedExpression(expression);
+      return { path, field };
+    }), options);
+  }
+
+  override buildRefreshMaterializedViewQuery(): SQL {
+    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', { hint: 'It belongs to the owner: refresh it in a migration.' });
+  }
+
+  override async migrate(): Promise<void> {
+    throw new NotSupportedError('Migrations do not run as a service.', { hint: 'Use control.migrate() or tenancy migrate.' });
+  }
+
+  override sqlToQuery(query: SQL): CompiledQuery & Query {
+    return new Compilation({ mode: 'scoped', sqlOf: (builder) => this.sqlOf(builder) }).compile(query);
+  }
+
+  /** Compiles a statement that the caller wrote; it runs under the tenant's search_path. */
+  rawToQuery(query: SQL): CompiledQuery {
+    return new Compilation({ mode: 'raw', sqlOf: (builder) => this.sqlOf(builder) }).compile(query);
+  }
+
+  /**
+   * The SQL of a builder, built by this dialect: a select of a standalone QueryBuilder is built again from its configuration.
+   *
+   * @throws {UnscopedQueryError} on any other builder of a stock dialect
+   */
+  sqlOf(builder: { getSQL(): SQL }): SQL {
+    const { dialect, config } = builder as unknown as { dialect?: unknown; config?: PgSelectConfig };
+    if (config !== undefined && (is(builder, PgSelectQueryBuilderBase) || !('getSQL' in builder))) return this.buildSelectQuery(config);
+    if (dialect !== undefined && !(dialect instanceof TenantDialect)) throw unscoped('A query of another database object', 'Build it with tenancy.db.');
+    return builder.getSQL();
+  }
+
+  /** The dialect as drizzle's constructors are typed to take it. */
+  get asPgDialect(): PgDialect { return this as unknown as PgDialect; }
+}
+
+function whereOf(where: SQL | undefined): { readonly where?: SQL } {
+  return where === undefined ? {} : { where };
+}
+
+function checkTarget(attempt: string, table: PgTable): void {
+  const kind = tableKindOf(table);
+  if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
+  if (kind === 'reference') {
+    throw new NotSupportedError(`${attempt} on the reference table ${rangeNameOf(table)}: services only read it.`, { hint: 'Change its rows in a database migration.' });
+  }
+}
+
+/** Puts a chunk of ours where drizzle put the table's bare name. Should drizzle word its statements otherwise one day, this refuses. */
+function replaceAfter(query: SQL, text: string, chunk: TableChunk): void {
+  const chunks = query.queryChunks as unknown[];
+  const index = chunks.findIndex((candidate) => is(candidate, StringChunk) && candidate.value.join('') === text);
+  if (index < 0) throw unscoped(`A statement without "${text.trim()}"`, 'This drizzle-orm version is not one that the library knows.');
+  chunks[index + 1] = chunk;
+}

@@ -1,0 +1,17 @@
+import { type AnyPgColumn, type PgColumn, primaryKey, type PrimaryKeyBuilder } from 'drizzle-orm/pg-core';
+import { owningTable } from './owning-table.ts';
+import { tenantIdOf } from './table-kind.ts';
+
+/**
+ * The primary key of a tenant table: tenant_id, then the given columns.
+ *
+ * @throws {ConfigurationError} when the columns are not a tenant table's
+ * @example
+ * ```ts
+ * tenantTable('products', { id: uuid('id').notNull() }, (t) => [tenantKey(t.id)]);
+ * ```
+ */
+export function tenantKey(...columns: [AnyPgColumn, ...AnyPgColumn[]]): PrimaryKeyBuilder {
+  const table = owningTable('tenantKey', columns);
+  return primaryKey({ columns: [tenantIdOf(table), ...columns] as [PgColumn, ...PgColumn[]] });
+}

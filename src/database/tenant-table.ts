@@ -1,0 +1,43 @@
+import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
+import { type PgColumnBuilderBase, pgTable, type PgTableExtraConfigValue, type PgTableWithColumns } from 'drizzle-orm/pg-core';
+import { markTable } from './table-kind.ts';
+import { checkExtras, checkTenantColumns } from './table-rules.ts';
+import { TenantIdColumnBuilder } from './tenant-id-column.ts';
+
+/** A tenant table's columns: `tenantId` first, then its own. */
+export type TenantColumns<TColumns extends Record<string, PgColumnBuilderBase>> = { tenantId: TenantIdColumnBuilder } & TColumns;
+
+/** A table whose rows belong to tenants, typed as drizzle types its own tables. */
+export type TenantTable<TName extends string, TColumns extends Record<string, PgColumnBuilderBase>> = PgTableWithColumns<{
+  name: TName;
+  schema: undefined;
+  columns: BuildColumns<TName, TenantColumns<TColumns>, 'pg'>;
+  dialect: 'pg';
+}>;
+
+/**
+ * A table of which every row belongs to one tenant. It gets the column `tenant_id text not null`, which queries never have to
+ * mention: it is written with every insert and stands in every where. Its schema is the tenant's and known only when a query runs.
+ *
+ * @param extra keys and indexes; they lead with tenant_id, for which {@link tenantKey}, {@link uniqueWithinTenant} and
+ *   {@link tenantForeignKey} see
+ * @throws {ConfigurationError} on a column-level `.primaryKey()`, `.unique()` or `.references()` and on a column named `tenant_id`;
+ *   on a key that does not lead with tenant_id when the extras are read: when drizzle-kit or `createTenancy` gets the schema
+ * @example
+ * ```ts
+ * export const products = tenantTable('products', {
+ *   id: uuid('id').defaultRandom().notNull(),
+ *   sku: text('sku').notNull(),
+ * }, (t) => [tenantKey(t.id), uniqueWithinTenant(t.sku)]);
+ * ```
+ */
+export function tenantTable<TName extends string, TColumns extends Record<string, PgColumnBuilderBase>>(
+  name: TName,
+  columns: TColumns & { tenantId?: never },
+  extra?: (self: BuildExtraConfigColumns<TName, TenantColumns<TColumns>, 'pg'>) => PgTableExtraConfigValue[],
+): TenantTable<TName, TColumns> {
+  checkTenantColumns(name, columns);
+  const all = { tenantId: new TenantIdColumnBuilder(), ...columns };
+  const table = pgTable(name, all, extra && ((self) => checkExtras(name, extra(self as never))));
+  return markTable(table, 'tenant') as unknown as TenantTable<TName, TColumns>;
+}

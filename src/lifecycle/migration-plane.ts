@@ -1,0 +1,116 @@
+import type { LedgerStore, TargetLedger } from '../catalog/ledger-store.ts';
+import type { Placement } from '../catalog/placement.ts';
+import type { PlacementStore } from '../catalog/placement-store.ts';
+import type { TenantStore } from '../catalog/tenant-store.ts';
+import { UnknownTenantError } from '../errors.ts';
+import { migrateTarget } from '../migrate/migrate-target.ts';
+import { type AppliedByTarget, migrateTargets } from '../migrate/migrate-targets.ts';
+import type { MigrateOptions, MigrationReport, MigrationStatus, MigrationTargetReport } from '../migrate/migration-report.ts';
+import type { AppliedMigration, MigrationSource } from '../migrate/migration-source.ts';
+import { migrationStatus } from '../migrate/migration-status.ts';
+import type { MigrationTarget } from '../migrate/migration-target.ts';
+import { withClient } from '../provision/admin-client.ts';
+import type { OwnerAccess } from '../provision/owner-access.ts';
+import { installPolicies } from '../rls/install-policies.ts';
+
+/** What the migration of a platform's tenants works with. */
+export interface MigrationPlaneParts {
+  readonly tenants: TenantStore;
+  readonly placements: PlacementStore;
+  readonly ledger: LedgerStore;
+  readonly owners: OwnerAccess;
+  readonly source: () => Promise<MigrationSource>;
+}
+
+/** Migrates the platform's tenants: finds the schemas, runs them as their owners, installs policies, keeps the central ledger. */
+export class MigrationPlane {
+  readonly #parts: MigrationPlaneParts;
+
+  constructor(parts: MigrationPlaneParts) {
+    this.#parts = parts;
+  }
+
+  /** Brings one placement to the newest migration; what provisioning calls. */
+  async migratePlacement(placement: Placement, options: Pick<MigrateOptions, 'signal'> = {}): Promise<MigrationTargetReport> {
+    const source = await this.#parts.source();
+    const ledger = (await this.#parts.ledger.applied(placement)).map(asApplied);
+    return await migrateTarget(await this.#target(placement), source, { ...this.#hooks(source), ...options, ledger });
+  }
+
+  /** Brings many to the newest migration. @throws {UnknownTenantError} when a tenant that is named has no placement */
+  async migrate(options: MigrateOptions): Promise<MigrationReport> {
+    const source = await this.#parts.source();
+    const placements = onePerSchema(await this.#placements(options));
+    const targets = await Promise.all(placements.map(async (placement) => await this.#target(placement)));
+    return await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(placements) });
+  }
+
+  async status(): Promise<readonly MigrationStatus[]> {
+    const placements = onePerSchema(await this.#placements({}));
+    const targets = placements.map((placement) => ({ key: keyOf(placement), tenantId: tenantOf(placement) }));
+    return migrationStatus(targets, await this.#parts.source(), await this.#appliedBy(placements));
+  }
+
+  async #placements(options: Pick<MigrateOptions, 'tier' | 'tenants'>): Promise<readonly Placement[]> {
+    const stored = (await this.#parts.tenants.list({ tier: options.tier })).filter(({ tenant }) => tenant.status !== 'offboarded');
+    const wanted = options.tenants === undefined ? undefined : new Set(options.tenants);
+    for (const id of wanted ?? []) {
+      if (!stored.some(({ tenant, placement }) => tenant.id === id && placement !== undefined)) {
+        throw new UnknownTenantError(`The tenant "${id}" was to be migrated, but the catalog has no such tenant with a placement.`, { tenantId: id, hint: 'Check the id and the tier.' });
+      }
+    }
+    return stored.flatMap(({ tenant, placement }) => (placement === undefined || (wanted !== undefined && !wanted.has(tenant.id)) ? [] : [placement]));
+  }
+
+  async #target(placement: Placement): Promise<MigrationTarget> {
+    const owner = await this.#parts.owners.of(placement);
+    const tenantId = tenantOf(placement);
+    return {
+      key: keyOf(placement), clusterId: placement.clusterId, database: placement.database, schema: placement.schema, isolation: placement.isolation, tenantId,
+      ownerUrl: owner.url,
+      contextToken: (backendPid) => (tenantId === undefined ? owner.signer.signMaintenance(backendPid) : owner.signer.sign(tenantId, backendPid)),
+    };
+  }
+
+  #hooks(source: MigrationSource) {
+    return {
+      afterMigrate: async (target: MigrationTarget): Promise<void> => {
+        const owner = await this.#parts.owners.of(target);
+        await withClient(owner.url, async (sql) => await installPolicies(sql, {
+          schema: target.schema, isolation: target.isolation, tenantId: target.tenantId, ownerRole: owner.login, appRole: owner.app,
+        }));
+      },
+      recordLedger: async (target: MigrationTarget, applied: readonly AppliedMigration[]): Promise<void> => {
+        await this.#parts.ledger.record(target, applied);
+        const newest = source.migrations.filter(({ name }) => applied.some(({ migration }) => migration === name)).at(-1);
+        if (newest !== undefined) await this.#parts.placements.setSchemaVersionOf(target, newest.name);
+      },
+    };
+  }
+
+  async #appliedBy(placements: readonly Placement[]): Promise<AppliedByTarget> {
+    const ledgers = new Map((await this.#parts.ledger.all()).map((ledger) => [placeOf(ledger), ledger.migrations.map(asApplied)]));
+    return new Map(placements.map((placement) => [keyOf(placement), ledgers.get(placeOf(placement)) ?? []]));
+  }
+}
+
+/** Tenants of a pool share one schema: it is migrated once. */
+function onePerSchema(placements: readonly Placement[]): readonly Placement[] {
+  return [...new Map(placements.map((placement) => [placeOf(placement), placement])).values()];
+}
+
+function tenantOf(placement: Placement): string | undefined {
+  return placement.isolation === 'row' ? undefined : placement.tenantId;
+}
+
+function keyOf(placement: Placement): string {
+  return tenantOf(placement) ?? `${placement.clusterId}/${placement.schema}`;
+}
+
+function placeOf({ clusterId, database, schema }: Pick<TargetLedger, 'clusterId' | 'database' | 'schema'>): string {
+  return `${clusterId}/${database}/${schema}`;
+}
+
+function asApplied({ migration, checksum }: AppliedMigration): AppliedMigration {
+  return { migration, checksum };
+}

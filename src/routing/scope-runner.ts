@@ -1,0 +1,91 @@
+import type { Auditor } from '../audit/auditor.ts';
+import { AbortedError, ConfigurationError, CrossTenantAccessError, TenancyError } from '../errors.ts';
+import { type CrossTenantGrant, currentScope, enterScope, Scope } from '../tenant/scope.ts';
+import type { Tenant } from '../tenant/tenant.ts';
+import { parseTenantId, type TenantId } from '../tenant/tenant-id.ts';
+import type { CrossTenantRequest } from './cross-tenant-request.ts';
+import type { Router } from './route.ts';
+
+export interface RunOptions {
+  /** Goes into every audit entry of this scope. */
+  readonly requestId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Opens scopes: one tenant's by `run`, and many, one after the other, by `acrossTenants`. */
+export class ScopeRunner {
+  readonly #router: Router;
+  readonly #auditor: Auditor;
+  readonly #activeTenants: (signal?: AbortSignal) => Promise<readonly TenantId[]>;
+
+  constructor(parts: { readonly router: Router; readonly auditor: Auditor; readonly activeTenants: (signal?: AbortSignal) => Promise<readonly TenantId[]> }) {
+    this.#router = parts.router;
+    this.#auditor = parts.auditor;
+    this.#activeTenants = parts.activeTenants;
+  }
+
+  /** Runs a callback as one tenant. Inside the same tenant's scope it only calls it; inside another's it is refused and audited. */
+  async run<T>(id: TenantId, callback: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
+    const outer = currentScope();
+    if (outer !== undefined && !outer.over) {
+      if (outer.tenant.id === id) return await callback();
+      await this.#refuseNested(outer, parseTenantId(id));
+    }
+    const tenant = await this.#resolve(id, options.signal);
+    return await enterScope(new Scope(tenant, { requestId: options.requestId }), callback);
+  }
+
+  /**
+   * Runs a callback as each of the tenants in turn. The whole and every tenant are recorded before they begin; what can't be
+   * recorded is not done. The first failure ends it.
+   */
+  async acrossTenants<T>(request: CrossTenantRequest, callback: (tenant: Tenant) => T | PromiseLike<T>): Promise<ReadonlyMap<TenantId, T>> {
+    const { actor, reason, requestId, signal } = checkRequest(request);
+    const ids = request.tenants === 'all' ? await this.#activeTenants(signal) : [...new Set(request.tenants.map(parseTenantId))];
+    const from = currentScope()?.tenant.id;
+    const base = { action: 'across-tenants', tenantId: from, actor, reason, requestId } as const;
+    await this.#auditor.record({ ...base, outcome: 'allowed', detail: { tenants: ids.length, all: request.tenants === 'all' } });
+
+    const results = new Map<TenantId, T>();
+    for (const id of ids) {
+      if (signal?.aborted === true) {
+        throw new AbortedError(`Work across tenants was aborted before tenant "${id}", after ${results.size} of ${ids.length}.`, { tenantId: id, cause: signal.reason });
+      }
+      const tenant = await this.#resolve(id, signal);
+      const auditId = await this.#auditor.record({ ...base, outcome: 'allowed', targetTenantId: id });
+      const grant: CrossTenantGrant = Object.freeze({ auditId, actor, reason });
+      try {
+        results.set(id, await enterScope(new Scope(tenant, { grant, requestId }), () => callback(tenant)));
+      } catch (error) {
+        const errorCode = error instanceof TenancyError ? error.code : undefined;
+        await this.#auditor.record({ ...base, outcome: 'failed', targetTenantId: id, errorCode, detail: { grant: auditId } });
+        throw error;
+      }
+      await this.#auditor.record({ ...base, outcome: 'completed', targetTenantId: id, detail: { grant: auditId } });
+    }
+    return results;
+  }
+
+  async #resolve(id: TenantId, signal: AbortSignal | undefined): Promise<Tenant> {
+    const route = this.#router.cached(id) ?? (await this.#router.route(parseTenantId(id), signal));
+    return route.tenant;
+  }
+
+  async #refuseNested(outer: Scope, target: TenantId): Promise<never> {
+    const auditId = await this.#auditor.record({
+      action: 'scope.nested', outcome: 'refused', tenantId: outer.tenant.id, targetTenantId: target, requestId: outer.requestId, errorCode: 'CROSS_TENANT_ACCESS',
+    });
+    throw new CrossTenantAccessError(`The scope of tenant "${target}" was asked for inside the scope of tenant "${outer.tenant.id}".`, {
+      tenantId: outer.tenant.id, targetTenantId: target, auditId, hint: 'End the first scope, or use tenancy.acrossTenants({ actor, reason, tenants }, …).',
+    });
+  }
+}
+
+function checkRequest(request: CrossTenantRequest): CrossTenantRequest {
+  for (const field of ['actor', 'reason'] as const) {
+    if (typeof request[field] !== 'string' || request[field].trim() === '') {
+      throw new ConfigurationError(`acrossTenants needs ${field === 'actor' ? 'an actor' : 'a reason'}.`, { hint: 'It is kept in the audit log: say who does it and why.' });
+    }
+  }
+  return request;
+}

@@ -1,0 +1,65 @@
+import type { LaneTransaction, TransactionOptions, Unit, UnitContext } from '../connection/lane.ts';
+import type { LanePool } from '../connection/lane-pool.ts';
+import type { StatementResult } from '../connection/statement.ts';
+
+/** Counts what is under way on a pool, so that it can be closed when nothing is. */
+export class TrackedPool implements LanePool {
+  readonly #pool: LanePool;
+  readonly #now: () => number;
+  #active = 0;
+  #usedAt: number;
+  #retired = false;
+  #closing: Promise<void> | undefined;
+  #end!: (closing: Promise<void>) => void;
+  /** Settles when the pool has closed. */
+  readonly ended: Promise<void>;
+
+  constructor(pool: LanePool, now: () => number) {
+    this.#pool = pool;
+    this.#now = now;
+    this.#usedAt = now();
+    this.ended = new Promise((resolve) => { this.#end = resolve; });
+  }
+
+  get size(): number { return this.#pool.size; }
+
+  /** How long nothing has run on it, in milliseconds; 0 while something does. */
+  get idleForMs(): number { return this.#active > 0 ? 0 : this.#now() - this.#usedAt; }
+
+  async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
+    this.#active++;
+    try {
+      return await this.#pool.run(unit, signal);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+    this.#active++;
+    try {
+      return await this.#pool.transaction(context, options, callback);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Closes the pool as soon as what runs on it has ended. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#active === 0) this.close().catch(() => {});
+  }
+
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = this.#pool.close();
+      this.#end(this.#closing);
+    }
+    return this.#closing;
+  }
+
+  #leave(): void {
+    this.#usedAt = this.#now();
+    if (--this.#active === 0 && this.#retired) this.close().catch(() => {});
+  }
+}

@@ -1,0 +1,4 @@
+export { type EmbeddedCluster, type EmbeddedClusterOptions, startEmbeddedCluster } from './embedded-cluster.ts';
+export type { ServerSettings } from './server-settings.ts';
+export type { TestCluster } from './test-cluster.ts';
+export { startTestcontainersCluster, type TestcontainersClusterOptions } from './testcontainers-cluster.ts';

@@ -1,0 +1,90 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readCliConfig } from '../../../src/cli/cli-config.ts';
+import { ConfigurationError } from '../../../src/errors.ts';
+
+const whole = `
+catalog: { adminUrl: "postgres://admin:\${PASSWORD}@db.example/postgres", rolePrefix: tnc }
+clusters:
+  - { id: eu-1, region: eu-west-1, adminUrl: "postgres://admin:\${PASSWORD}@db.example/postgres" }
+  - { id: us-1, region: "\${REGION}", adminUrl: postgresql://admin@us.example, dedicated: true, maxLanes: 8, tls: verify-full, port: 6432 }
+migrations: { directory: ./migrations }
+kms: { provider: local, file: /var/keys.json, region: eu-west-1, allowSoftwareHsm: true }
+runtime: { region: eu-west-1 }
+tiers:
+  pool: { isolation: row, keyPolicy: platform, dedicatedCluster: false, priority: 0, maxLanes: 2 }
+`;
+const env = { PASSWORD: 'n0t%2Fthis', REGION: 'us-east-1' };
+
+describe('readCliConfig', () => {
+  let folder: string;
+  beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), 'cli-config-')); });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  async function read(text: string, variables: Record<string, string> = env, name = 'tenancy.yaml') {
+    await writeFile(join(folder, name), text);
+    return await readCliConfig(join(folder, name), variables);
+  }
+
+  async function refusal(text: string, variables: Record<string, string> = env): Promise<string> {
+    const error = await read(text, variables).then(() => expect.unreachable('it was accepted'), (reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as Error).message;
+  }
+
+  test('fills in variables, makes paths absolute and remembers what to mask', async () => {
+    const config = await read(whole);
+    expect(config).toMatchObject({
+      catalog: { adminUrl: 'postgres://admin:n0t%2Fthis@db.example/postgres', rolePrefix: 'tnc' },
+      clusters: [{ id: 'eu-1' }, { id: 'us-1', region: 'us-east-1', dedicated: true, maxLanes: 8, tls: 'verify-full', port: 6432 }],
+      migrations: { directory: join(folder, 'migrations') },
+      kms: { provider: 'local', file: '/var/keys.json', region: 'eu-west-1', allowSoftwareHsm: true },
+      tiers: { pool: { isolation: 'row' } },
+    });
+    expect(config.secrets).toEqual(['n0t%2Fthis', 'n0t/this']);
+    expect(Object.keys(config.clusters[0]!)).toEqual(['id', 'region', 'adminUrl']);
+  });
+
+  test('reads JSON too', async () => {
+    const { secrets, ...config } = await read(whole);
+    expect(await read(JSON.stringify(config), {}, 'tenancy.json')).toEqual({ ...config, secrets });
+  });
+
+  test('names every missing variable and never a value', async () => {
+    const message = await refusal(whole, { PASSWORD: '' });
+    expect(message).toContain('catalog.adminUrl: needs the environment variable PASSWORD, which is not set or empty');
+    expect(message).toContain('clusters.1.region: needs the environment variable REGION');
+    expect(message).toMatch(/tenancy\.yaml can't be used: 2:22 catalog\.adminUrl/);
+  });
+
+  test.each([
+    ['${}'], ['${1X}'], ['${A B}'], ['${OPEN'],
+  ])('%s is no variable', async (text) => {
+    expect(await refusal(whole.replace('./migrations', `'${text}'`))).toContain('migrations.directory: holds ${ without');
+  });
+
+  test('$${ stays a plain ${, and a value is not looked into again', async () => {
+    expect((await read(whole.replace('./migrations', () => "'$${X}/${DIR}'"), { ...env, DIR: '${PASSWORD}' })).migrations.directory).toBe(join(folder, '${X}/${PASSWORD}'));
+  });
+
+  test.each([
+    ['catalog:', 'catalogue:', 'catalogue: unknown key; did you mean catalog?'],
+    ['rolePrefix: tnc', 'rolePrefix: TOO-LONG-A-PREFIX', 'catalog.rolePrefix: a role prefix'],
+    ['id: us-1', 'id: eu-1', 'clusters.1.id: another cluster has this id'],
+    ['tls: verify-full', 'tls: prefer', 'clusters.1.tls: '],
+    ['port: 6432', 'port: 70000', 'clusters.1.port: '],
+    ['postgresql://admin@us.example', 'mysql://root:hunter2hunter2@us.example', 'clusters.1.adminUrl: must be a postgres:// URL'],
+    ['postgresql://admin@us.example', 'hunter2hunter2', 'clusters.1.adminUrl: must be a postgres:// URL'],
+    ['provider: local', 'provider: vault', 'kms.provider: only local'],
+    ['isolation: row', 'isolation: cell', 'tiers.pool.isolation: '],
+    ['runtime: { region: eu-west-1 }', '', 'runtime: is required'],
+    ['maxLanes: 8', 'maxlanes: 8', 'clusters.1.maxlanes: unknown key; did you mean maxLanes?'],
+  ])('%s → %s', async (from, to, message) => {
+    const text = await refusal(whole.replace(from, to));
+    expect(text).toContain(message);
+    expect(text).not.toContain('hunter2');
+    expect(text).not.toContain('n0t');
+  });
+});
