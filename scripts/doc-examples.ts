@@ -9,7 +9,7 @@ export type ReadExample = (path: string) => Promise<string | undefined>;
  *
  * and the fenced block after it is a copy of that source, which `check-docs --write` makes and the tests compare.
  */
-const MARKED = /<!-- example: ([^\s#]+)(?:#([\w-]+))? -->\n(?:\n?```\w*\n[\s\S]*?\n```\n?)?/g;
+const MARKED = /<!-- example: ([^\s#]+)(?:#([\w-]+))? -->\n(?:```\w*\n[\s\S]*?\n```\n?)?/g;
 
 /** The document with every marked block filled in from its source. */
 export async function withExamples(

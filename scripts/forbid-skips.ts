@@ -3,9 +3,9 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 /**
  * A vitest reporter for CI. With TENANCY_FORBID_SKIPS=1 a run in which a test was skipped has failed: a check that did not run proves
- * nothing. With TENANCY_TALLY=FILE it appends the counts of the run to that file, as one JSON document per line.
+ * nothing. With TENANCY_TALLY=FILE it appends the counts of the run to that file, as one JSON document per line. vitest takes a reporter from its file's default export.
  */
-export class ForbidSkips implements Reporter {
+export default class ForbidSkips implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     const skipped: string[] = [];
@@ -28,6 +28,3 @@ export class ForbidSkips implements Reporter {
     if (skipped.length > 0) process.exitCode = 1;
   }
 }
-
-// vitest loads a reporter by its file's default export.
-export default ForbidSkips;

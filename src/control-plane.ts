@@ -1,18 +1,11 @@
-import type { AuditEvent, AuditOutcome } from './audit/audit-event.ts';
+import type { AuditEvent } from './audit/audit-event.ts';
+import type { AuditFilter } from './audit/audit-filter.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
 import type { Tenant, TenantStatus } from './tenant/tenant.ts';
 import type { VerifyReport } from './verify/finding.ts';
-
-/** A cluster as platform engineers register it. The URLs hold an administrator's password: they stay in the control plane's process. */
-export interface ClusterDefinition extends Partial<Omit<Cluster, 'id' | 'region'>> {
-  readonly id: string;
-  readonly region: string;
-  /** A login that may create roles and databases; reached directly, never through a pooler. */
-  readonly adminUrl: string;
-}
 
 /** What `init` made or found. */
 export interface InitReport {
@@ -36,16 +29,6 @@ export interface TenantFilter {
   readonly tier?: string | undefined;
   readonly region?: string | undefined;
   readonly status?: TenantStatus | undefined;
-}
-
-export interface AuditFilter {
-  readonly tenantId?: string | undefined;
-  readonly action?: string | undefined;
-  readonly outcome?: AuditOutcome | undefined;
-  readonly since?: Date | undefined;
-  readonly until?: Date | undefined;
-  /** Newest first; 100 unless told. */
-  readonly limit?: number | undefined;
 }
 
 /** Owner work on the platform: what the CLI and platform engineers use and services never hold. */

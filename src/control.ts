@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Auditor } from './audit/auditor.ts';
 import { AuditReader } from './audit-store/audit-reader.ts';
 import { PostgresAuditSink } from './audit-store/postgres-audit-sink.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
-import type { Cluster } from './catalog/cluster.ts';
 import { ClusterStore } from './catalog/cluster-store.ts';
 import { CredentialStore } from './catalog/credential-store.ts';
 import { KeyStore } from './catalog/key-store.ts';
@@ -12,11 +9,223 @@ import { LedgerStore } from './catalog/ledger-store.ts';
 import { PlacementStore } from './catalog/placement-store.ts';
 import type { StoredTenant } from './catalog/stored-tenant.ts';
 import { TenantStore } from './catalog/tenant-store.ts';
-import type { AuditFilter, ClusterDefinition, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+import type { ControlPlane, InitReport, TenantDetails } from './control-plane.ts';
 import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
 import { loadMigrations } from './migrate/load-migrations.ts';
-import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
+import type { MigrationSource } from './migrate/migration-source.ts';
+import { urlFor } from './provision/admin-client.ts';
+import type { ClusterDefinition } from './provision/cluster-definition.ts';
+import { ContextAuthority } from './provision/context-authority.ts';
+import { CredentialVault } from './provision/credential-vault.ts';
+import { installCatalog } from './provision/install-catalog.ts';
+import { installCluster } from './provision/install-cluster.ts';
+import { catalogLogin } from './provision/catalog-login.ts';
+import { platformNames } from './provision/names.ts';
+import { OwnerAccess } from './provision/owner-access.ts';
+import { PlatformKeys } from './provision/platform-keys.ts';
+import { parseTenantConfig } from './tenant/tenant-config.ts';
+import { defaultTiers, type Tiers } from './tenant/tier.ts';
+import { verifyPlatform } from './lifecycle/verify-platform.ts';
+
+export type { AuditFilter } from './audit/audit-filter.ts';
+export type { ClusterDefinition } from './provision/cluster-definition.ts';
+export type { ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+export type { MigrateOptions, MigrationProgress, MigrationReport, MigrationStatus, MigrationTargetReport } from './migrate/migration-report.ts';
+export type { ProvisionOptions, ProvisionReport, ProvisionStep } from './provision/provision-report.ts';
+export type { Finding, Severity, VerifyReport } from './verify/finding.ts';
+
+/** What {@link createControlPlane} takes. It holds administrators' passwords: it belongs to platform engineers, never to a service. */
+export interface ControlPlaneOptions {
+  readonly catalog: {
+    /** A login that may create roles and databases on the catalog's server; reached directly. */
+    readonly adminUrl: string;
+    /** Names the catalog's roles and database; `tenancy` unless told. At most 8 characters. */
+    readonly rolePrefix?: string | undefined;
+  };
+  readonly clusters: readonly ClusterDefinition[];
+  /** The platform's own tables: a directory of node-pg-migrate files or drizzle-kit's output. */
+  readonly migrations?: {
+    readonly directory: string;
+    /** Migrations of schema `reference`, whose tables every tenant reads and no service changes. */
+    readonly reference?: string | undefined;
+  } | undefined;
+  /** One key manager, or one per region; the first keeps the platform's own secrets. */
+  readonly kms: KeyManager | readonly KeyManager[];
+  readonly tiers?: Tiers | undefined;
+}
+
+/** A platform without tables of its own yet. */
+const noMigrations: MigrationSource = Object.freeze({ directory: '(none)', format: 'node-pg-migrate', migrations: Object.freeze([]) });
+
+interface Opened {
+  readonly catalog: CatalogClient;
+  readonly tenants: TenantStore;
+  readonly clusters: ClusterStore;
+  readonly keys: PlatformKeys;
+  readonly vault: CredentialVault;
+  readonly authority: ContextAuthority;
+  readonly owners: OwnerAccess;
+  readonly migrations: MigrationPlane;
+  readonly onboarding: Onboarding;
+  readonly auditor: Auditor;
+}
+
+/**
+ * Makes the control plane: owner work on the catalog, the clusters and the tenants. It connects when it is first used, so that
+ * `init` can make what everything else needs.
+ *
+ * @throws {ConfigurationError} when the options contradict each other
+ * @example
+ * ```ts
+ * await using control = await createControlPlane({ catalog: { adminUrl }, clusters: [{ id: 'us-1', region: 'us-east-1', adminUrl }], migrations: { directory: './migrations' }, kms });
+ * await control.init();
+ * await control.provision(await readTenantConfig('acme.yaml'));
+ * ```
+ */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  return new WiredControlPlane(options);
+}
+
+class WiredControlPlane implements ControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #managers: KeyManagers;
+  readonly #tiers: Tiers;
+  readonly #names: ReturnType<typeof platformNames>;
+  #opened: Promise<Opened> | undefined;
+  #closed = false;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = Object.freeze({ ...options });
+    this.#managers = new KeyManagers(options.kms);
+    this.#tiers = options.tiers ?? defaultTiers;
+    this.#names = platformNames(options.catalog.rolePrefix ?? 'tenancy');
+    const ids = options.clusters.map(({ id }) => id);
+    const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+    if (twice !== undefined) throw new ConfigurationError(`The cluster "${twice}" is configured twice.`);
+    for (const { rolePrefix } of options.clusters) if (rolePrefix !== undefined) platformNames(rolePrefix);
+  }
+
+  async init(): Promise<InitReport> {
+    this.#requireOpen();
+    const files = await installCatalog(this.#options.catalog.adminUrl, this.#names);
+    const { clusters, keys, vault, authority, catalog } = await this.#open();
+    let changed = files.length > 0;
+    if (await keys.ensure()) changed = true;
+    for (const definition of this.#options.clusters) {
+      if (await installCluster(definition, { clusters, vault, authority })) changed = true;
+    }
+    const serviceCatalogUrl = await catalogLogin(this.#options.catalog.adminUrl, this.#names, vault);
+    const [version] = await catalog.query({ doing: 'reading its version' }, (sql) => sql<{ name: string }[]>`select max(name) as name from tenancy.schema_migrations`);
+    return { catalogVersion: version?.name ?? '', clusters: this.#options.clusters.map(({ id }) => id), serviceCatalogUrl, changed };
+  }
+
+  async provision(...[config, options]: Parameters<ControlPlane['provision']>) {
+    return await (await this.#open()).onboarding.provision(config, options);
+  }
+
+  async updateTenant(value: unknown) {
+    const config = parseTenantConfig(value);
+    const { tenants, auditor } = await this.#open();
+    await tenants.require(config.id);
+    await auditor.record({ action: 'tenant', outcome: 'allowed', targetTenantId: config.id, reason: 'configuration update' });
+    await tenants.updateConfig(config);
+    return (await tenants.require(config.id)).tenant;
+  }
+
+  async setStatus(...[tenantId, status]: Parameters<ControlPlane['setStatus']>) {
+    const { tenants, auditor } = await this.#open();
+    await tenants.require(tenantId);
+    await auditor.record({ action: 'tenant', outcome: 'allowed', targetTenantId: tenantId, reason: `status ${status}` });
+    await tenants.setStatus(tenantId, status);
+    return (await tenants.require(tenantId)).tenant;
+  }
+
+  async tenants(...[filter]: Parameters<ControlPlane['tenants']>) {
+    return (await (await this.#open()).tenants.list(filter)).map(detailsOf);
+  }
+
+  async tenant(tenantId: string) {
+    return detailsOf(await (await this.#open()).tenants.require(tenantId));
+  }
+
+  async migrate(options: Parameters<ControlPlane['migrate']>[0] = {}) {
+    return await (await this.#open()).migrations.migrate(options);
+  }
+
+  async migrationStatus() {
+    return await (await this.#open()).migrations.status();
+  }
+
+  async verify(...[options]: Parameters<ControlPlane['verify']>) {
+    const { tenants, owners } = await this.#open();
+    return await verifyPlatform({ tenants, owners }, options?.signal);
+  }
+
+  async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
+    return await new AuditReader((await this.#open()).catalog).entries(filter);
+  }
+
+  /** Ends the connections; key managers are closed too. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const opened = await this.#opened?.catch(() => undefined);
+    await opened?.auditor.close();
+    await opened?.catalog.close();
+    await this.#managers.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #open(): Promise<Opened> {
+    this.#requireOpen();
+    if (this.#opened === undefined) {
+      this.#opened = this.#wire();
+      this.#opened.catch(() => { this.#opened = undefined; });
+    }
+    return await this.#opened;
+  }
+
+  async #wire(): Promise<Opened> {
+    const { catalog: { adminUrl }, clusters: definitions, migrations: files } = this.#options;
+    const managers = this.#managers;
+    const tiers = this.#tiers;
+    const catalog = await CatalogClient.open({ url: urlFor(adminUrl, { database: this.#names.catalogDatabase }), applicationName: 'tenancy-control' });
+    const keyStore = new KeyStore(catalog);
+    const tenants = new TenantStore(catalog, tiers);
+    const clusters = new ClusterStore(catalog);
+    const placements = new PlacementStore(catalog);
+    const auditor = new Auditor([new PostgresAuditSink({ session: catalog })]);
+    const keys = new PlatformKeys({ store: keyStore, managers });
+    const vault = new CredentialVault({ store: new CredentialStore(catalog), keys: keyStore, managers });
+    const authority = new ContextAuthority({ store: keyStore, managers });
+    const owners = new OwnerAccess({ vault, authority, adminUrls: new Map(definitions.map(({ id, adminUrl: url }) => [id, url])) });
+    const migrations = new MigrationPlane({
+      tenants, placements, owners, ledger: new LedgerStore(catalog),
+      source: once(files?.directory),
+      reference: once(files?.reference),
+    });
+    const onboarding = new Onboarding({ tiers, tenants, clusters, placements, keyStore, managers, platformKeys: keys, vault, authority, owners, migrations, auditor });
+    return { catalog, tenants, clusters, keys, vault, authority, owners, migrations, onboarding, auditor };
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new ClosedError('The control plane was used after close.');
+  }
+}
+
+/** Loads migrations when they are first needed; an unreadable directory is an error of that command, not of every other. */
+function once(directory: string | undefined): () => Promise<MigrationSource> {
+  let source: Promise<MigrationSource> | undefined;
+  return async () => await (source ??= directory === undefined ? Promise.resolve(noMigrations) : loadMigrations(directory));
+}
+
+function detailsOf({ tenant, placement, cluster, createdAt, updatedAt }: StoredTenant): TenantDetails {
+  return Object.freeze({ tenant, placement, cluster, createdAt, updatedAt });
+}

@@ -4,7 +4,10 @@ import type { AuditFilter } from '../audit/audit-filter.ts';
 import type { CatalogSession } from '../catalog/catalog-session.ts';
 import { ConfigurationError } from '../errors.ts';
 
-const text = z.string().nullable().transform((value) => value ?? undefined);
+const text = z
+  .string()
+  .nullable()
+  .transform((value) => value ?? undefined);
 
 const auditRow = z.object({
   id: z.string(),
@@ -43,7 +46,9 @@ export class AuditReader {
     if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
       throw new ConfigurationError(`Audit entries can't be limited to ${limit}.`, { hint: `Give a whole number from 1 to ${maxLimit}.` });
     }
-    const rows = await this.#session.query({ doing: 'reading the audit log' }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: 'reading the audit log' },
+      (sql) => sql`
       select id, at, action, outcome, tenant_id, target_tenant_id, actor, reason, request_id, error_code, statement_fingerprint, detail
       from tenancy.audit_log
       where true
@@ -52,7 +57,8 @@ export class AuditReader {
         ${filter.outcome === undefined ? sql`` : sql`and outcome = ${filter.outcome}`}
         ${filter.since === undefined ? sql`` : sql`and at >= ${filter.since}`}
         ${filter.until === undefined ? sql`` : sql`and at < ${filter.until}`}
-      order by at desc, seq desc limit ${limit}`);
+      order by at desc, seq desc limit ${limit}`,
+    );
     return Object.freeze(rows.map(eventOf));
   }
 }

@@ -98,8 +98,11 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #send(events: readonly AuditEvent[]): Promise<void> {
-    await this.#session.query({ doing: `keeping ${events.length} audit ${events.length === 1 ? 'entry' : 'entries'}` }, (sql) => sql`
-      select tenancy.append_audit(${sql.json(events.map(storableEvent) as never)})`);
+    await this.#session.query(
+      { doing: `keeping ${events.length} audit ${events.length === 1 ? 'entry' : 'entries'}` },
+      (sql) => sql`
+      select tenancy.append_audit(${sql.json(events.map(storableEvent) as never)})`,
+    );
   }
 }
 

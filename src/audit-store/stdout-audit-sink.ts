@@ -27,7 +27,10 @@ export class StdoutAuditSink implements AuditSink {
   async write(events: readonly AuditEvent[]): Promise<void> {
     const lines = events.map((event) => `${JSON.stringify({ type: 'tenancy.audit', ...storableEvent(event) })}\n`).join('');
     await new Promise<void>((resolve, reject) => {
-      this.#stream.write(lines, (error) => { if (error) reject(error); else resolve(); });
+      this.#stream.write(lines, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
     });
   }
 

@@ -30,7 +30,9 @@ export function storableEvent(event: AuditEvent): StorableEvent {
     request_id: storable(event.requestId),
     error_code: storable(event.errorCode),
     statement_fingerprint: storable(event.statementFingerprint),
-    detail: Object.fromEntries(Object.entries(event.detail).map(([key, value]) => [storableText(key), typeof value === 'string' ? storableText(value) : value])),
+    detail: Object.fromEntries(
+      Object.entries(event.detail).map(([key, value]) => [storableText(key), typeof value === 'string' ? storableText(value) : value]),
+    ),
   };
 }
 

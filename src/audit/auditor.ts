@@ -22,7 +22,10 @@ export class Auditor {
       await Promise.all(this.#sinks.map((sink) => sink.write([event])));
     } catch (cause) {
       throw new AuditUnavailableError(`The audit entry ${event.id} (${event.action}, ${event.outcome}) could not be kept.`, {
-        tenantId: event.tenantId, cause, retryable: true, hint: 'The work that it records was not done; look at the audit store.',
+        tenantId: event.tenantId,
+        cause,
+        retryable: true,
+        hint: 'The work that it records was not done; look at the audit store.',
       });
     }
     return event.id;

@@ -19,9 +19,18 @@ export interface CachedCatalogOptions {
   readonly now?: (() => number) | undefined;
 }
 
-interface Entry { readonly record: TenantRecord; readonly loadedAt: number }
-interface Refusal { readonly error: UnknownTenantError | TenantInactiveError; readonly until: number }
-interface Load { readonly promise: Promise<TenantRecord>; outdated: boolean }
+interface Entry {
+  readonly record: TenantRecord;
+  readonly loadedAt: number;
+}
+interface Refusal {
+  readonly error: UnknownTenantError | TenantInactiveError;
+  readonly until: number;
+}
+interface Load {
+  readonly promise: Promise<TenantRecord>;
+  outdated: boolean;
+}
 
 /** While changes go unheard, and for ids that no tenant has, an answer is used this long: it bounds how late a suspension is seen. */
 const shortTtlMs = 1_000;
@@ -58,16 +67,21 @@ export class CachedCatalog implements TenantCatalog, AsyncDisposable {
     this.#ttlMs = options.ttlMs ?? 30_000;
     this.#maxEntries = options.maxEntries ?? 20_000;
     this.#now = options.now ?? (() => performance.now());
-    this.#listener = options.listenUrl === undefined ? undefined : new CatalogListener({
-      url: options.listenUrl,
-      onChange: (payload) => this.invalidate(payload === '*' ? undefined : payload),
-      onUp: () => this.#heard(true),
-      onDown: () => this.#heard(false),
-    });
+    this.#listener =
+      options.listenUrl === undefined
+        ? undefined
+        : new CatalogListener({
+            url: options.listenUrl,
+            onChange: (payload) => this.invalidate(payload === '*' ? undefined : payload),
+            onUp: () => this.#heard(true),
+            onDown: () => this.#heard(false),
+          });
   }
 
   /** Whether changes are heard as they happen. */
-  get listening(): boolean { return this.#listening; }
+  get listening(): boolean {
+    return this.#listening;
+  }
 
   cached(tenantId: string): TenantRecord | undefined {
     const entry = this.#entries.get(tenantId);
@@ -83,13 +97,15 @@ export class CachedCatalog implements TenantCatalog, AsyncDisposable {
       const load = this.#loads.get(tenantId) ?? this.#load(tenantId);
       const record = await abortable(load.promise, signal, `Looking up the tenant ${tenantId}`, tenantId);
       // What was read before a change is not given to those who asked: they read again, unless changes never stop.
-      if (!load.outdated || attempt === maxAttempts) return record;
+      if (!load.outdated || attempt === maxAttempts) return this.#entries.get(tenantId)?.record ?? record;
     }
   }
 
   onInvalidate(callback: InvalidationCallback): () => void {
     this.#callbacks.add(callback);
-    return () => { this.#callbacks.delete(callback); };
+    return () => {
+      this.#callbacks.delete(callback);
+    };
   }
 
   /** Forgets one tenant, or all; loads under way are not kept. */
@@ -140,14 +156,21 @@ export class CachedCatalog implements TenantCatalog, AsyncDisposable {
   #load(tenantId: string): Load {
     parseTenantId(tenantId);
     if (this.#loads.size >= maxLoads) {
-      throw new CatalogError(`The tenant ${tenantId} was not looked up: ${maxLoads} look-ups are under way already.`, { tenantId, retryable: true });
+      throw new CatalogError(`The tenant ${tenantId} was not looked up: ${maxLoads} look-ups are under way already.`, {
+        tenantId,
+        retryable: true,
+      });
     }
     const loadedAt = this.#now();
     const load: Load = { promise: this.#read(tenantId), outdated: false };
     this.#loads.set(tenantId, load);
     load.promise.then(
-      (record) => { if (this.#settle(tenantId, load)) this.#keep(tenantId, record, loadedAt); },
-      (error: unknown) => { if (this.#settle(tenantId, load)) this.#refuse(tenantId, error); },
+      (record) => {
+        if (this.#settle(tenantId, load)) this.#keep(tenantId, record, loadedAt);
+      },
+      (error: unknown) => {
+        if (this.#settle(tenantId, load)) this.#refuse(tenantId, error);
+      },
     );
     return load;
   }
@@ -155,7 +178,10 @@ export class CachedCatalog implements TenantCatalog, AsyncDisposable {
   async #read(tenantId: string): Promise<TenantRecord> {
     const record = await this.#reader.tenantRecord(tenantId);
     if (record === undefined) {
-      throw new UnknownTenantError(`The catalog knows no tenant ${tenantId}.`, { tenantId, hint: 'Check the id, or provision the tenant first.' });
+      throw new UnknownTenantError(`The catalog knows no tenant ${tenantId}.`, {
+        tenantId,
+        hint: 'Check the id, or provision the tenant first.',
+      });
     }
     return record;
   }

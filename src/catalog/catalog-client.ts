@@ -1,5 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
 import { CatalogError, ClosedError, ConfigurationError } from '../errors.ts';
+import { sqlFiles } from '../sql/sql-files.ts';
 import { catalogFailure } from './catalog-failure.ts';
 import type { CatalogAttempt, CatalogSession } from './catalog-session.ts';
 
@@ -18,6 +20,7 @@ export interface CatalogClientOptions {
 export class CatalogClient implements CatalogSession, AsyncDisposable {
   readonly #options: CatalogClientOptions;
   readonly #sql: Sql;
+  readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
   private constructor(options: CatalogClientOptions) {
@@ -37,7 +40,9 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
    */
   static async open(options: CatalogClientOptions): Promise<CatalogClient> {
     if (!URL.canParse(options.url) || !/^postgres(ql)?:$/.test(new URL(options.url).protocol)) {
-      throw new ConfigurationError('The catalog URL is not a PostgreSQL URL.', { hint: 'Write postgres://login:password@host:port/database.' });
+      throw new ConfigurationError('The catalog URL is not a PostgreSQL URL.', {
+        hint: 'Write postgres://login:password@host:port/database.',
+      });
     }
     const client = new CatalogClient(options);
     try {
@@ -51,10 +56,14 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
 
   async query<T>(attempt: CatalogAttempt, run: (sql: Sql) => PromiseLike<T>): Promise<T> {
     this.#requireOpen(attempt);
+    const running = (async () => await run(this.#sql))();
+    this.#running.add(running);
     try {
-      return await run(this.#sql);
+      return await running;
     } catch (error) {
       throw catalogFailure(attempt, error);
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -65,21 +74,30 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
   async transaction<T>(attempt: CatalogAttempt, callback: (session: CatalogSession) => Promise<T>): Promise<T> {
     this.#requireOpen(attempt);
     let lost = false;
-    const sql = postgres(this.#options.url, { ...driverOptions(this.#options), max: 1, onclose: () => { lost = true; } });
+    const sql = postgres(this.#options.url, {
+      ...driverOptions(this.#options),
+      max: 1,
+      onclose: () => {
+        lost = true;
+      },
+    });
     const requireConnection = (): void => {
       if (lost) throw Object.assign(new Error('connection lost'), { code: 'CONNECTION_CLOSED' });
     };
     try {
-      const result = await sql.begin(async (transaction) => await callback({
-        async query(inner, run) {
-          try {
-            requireConnection();
-            return await run(transaction as unknown as Sql);
-          } catch (error) {
-            throw catalogFailure(inner, error);
-          }
-        },
-      }));
+      const result = await sql.begin(
+        async (transaction) =>
+          await callback({
+            async query(inner, run) {
+              try {
+                requireConnection();
+                return await run(transaction as unknown as Sql);
+              } catch (error) {
+                throw catalogFailure(inner, error);
+              }
+            },
+          }),
+      );
       requireConnection();
       return result as T;
     } catch (error) {
@@ -89,10 +107,15 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
     }
   }
 
+  /** Waits for what is under way, five seconds at most, and ends the connections. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#sql.end({ timeout: 5 });
+    const deadline = new AbortController();
+    await Promise.race([Promise.allSettled(this.#running), setTimeout(5_000, undefined, { signal: deadline.signal }).catch(() => {})]);
+    deadline.abort();
+    // The driver's own grace would be spent in full on a connection that never came to be.
+    await this.#sql.end({ timeout: 0 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,11 +127,14 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
   }
 
   async #requireInstalled(): Promise<void> {
-    const [row] = await this.query({ doing: 'opening it' }, (sql) => sql<{ tenants: boolean }[]>`
-      select to_regclass('tenancy.tenants') is not null as tenants`);
-    if (row?.tenants !== true) {
-      throw new CatalogError('The catalog is not installed in the database that its URL names.', { hint: 'Run `tenancy init`.' });
-    }
+    const applied = await this.query({ doing: 'opening it' }, (sql) => sql<{ name: string }[]>`select name from tenancy.schema_migrations`);
+    const names = new Set(applied.map((row) => row.name));
+    // A newer catalog is fine: it is brought forward first, the services follow.
+    const missing = sqlFiles('catalog').filter((file) => !names.has(file.name));
+    if (missing.length === 0) return;
+    throw new CatalogError(`The catalog is older than this release: it lacks ${missing.map((file) => file.name).join(', ')}.`, {
+      hint: 'Run `tenancy init`.',
+    });
   }
 }
 

@@ -2,8 +2,22 @@ import { CatalogError, TenancyError } from '../errors.ts';
 import type { CatalogAttempt } from './catalog-session.ts';
 
 const connectionCodes: ReadonlySet<string> = new Set([
-  'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND',
-  'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE', '57P01', '57P02', '57P03', '53300',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
 ]);
 
 const hints: Readonly<Record<string, string>> = {
@@ -44,7 +58,9 @@ export function catalogFailure(attempt: CatalogAttempt, error: unknown): Tenancy
   const code = failureCode(error);
   if (isConnectionFailure(error)) {
     return new CatalogError(`The catalog could not be reached while ${attempt.doing} (${code}).`, {
-      tenantId: attempt.tenantId, retryable: true, hint: 'Check the catalog URL and that its server is up.',
+      tenantId: attempt.tenantId,
+      retryable: true,
+      hint: 'Check the catalog URL and that its server is up.',
     });
   }
   const constraint = failedConstraint(error);

@@ -38,15 +38,24 @@ export class CatalogListener {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = undefined;
-    await client?.end({ timeout: 1 });
+    await client?.end({ timeout: 0 });
   }
 
   async #connect(): Promise<void> {
     const client: Sql = postgres(this.#options.url, {
-      max: 1, idle_timeout: 0, max_lifetime: 0, fetch_types: false, connect_timeout: 10, keep_alive: 10,
+      max: 1,
+      idle_timeout: 0,
+      max_lifetime: 0,
+      fetch_types: false,
+      connect_timeout: 10,
+      keep_alive: 10,
       onnotice: () => {},
-      onnotify: (_channel: string, payload: string) => { if (this.#client === client) this.#options.onChange(payload); },
-      onclose: () => { this.#lost(client); },
+      onnotify: (_channel: string, payload: string) => {
+        if (this.#client === client) this.#options.onChange(payload);
+      },
+      onclose: () => {
+        this.#lost(client);
+      },
       connection: { application_name: 'tenancy-catalog-listener' },
     } as Options<Record<string, PostgresType>>);
     this.#client = client;

@@ -35,7 +35,9 @@ export class CatalogReader {
    */
   async tenantRecord(tenantId: string): Promise<TenantRecord | undefined> {
     parseTenantId(tenantId);
-    const [row] = await this.#session.query({ doing: `reading the tenant ${tenantId}`, tenantId }, (sql) => tenantRows(sql, sql`where t.id = ${tenantId}`));
+    const [row] = await this.#session.query({ doing: `reading the tenant ${tenantId}`, tenantId }, (sql) =>
+      tenantRows(sql, sql`where t.id = ${tenantId}`),
+    );
     if (row === undefined) return undefined;
     const { tenant, placement, cluster, keyLocations } = storedTenantOf(row, this.#tiers);
     if (placement === undefined || cluster === undefined) throw inactiveTenant(tenantId, tenant.status);
@@ -44,8 +46,11 @@ export class CatalogReader {
 
   /** The ids of every tenant that is served, in order. */
   async activeTenants(): Promise<readonly string[]> {
-    const rows = await this.#session.query({ doing: 'listing the active tenants' }, (sql) => sql<{ id: string }[]>`
-      select id from tenancy.tenants where status = 'active' order by id`);
+    const rows = await this.#session.query(
+      { doing: 'listing the active tenants' },
+      (sql) => sql<{ id: string }[]>`
+      select id from tenancy.tenants where status = 'active' order by id`,
+    );
     return rows.map((row) => row.id);
   }
 
@@ -57,31 +62,53 @@ export class CatalogReader {
    */
   async wrappedKeys(tenantId: string): Promise<WrappedTenantKeys> {
     parseTenantId(tenantId);
-    const rows = await this.#session.query({ doing: `reading the keys of the tenant ${tenantId}`, tenantId }, (sql) => sql`
-      select purpose, version, state, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = ${tenantId}`);
+    const rows = await this.#session.query(
+      { doing: `reading the keys of the tenant ${tenantId}`, tenantId },
+      (sql) => sql`
+      select purpose, version, state, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = ${tenantId}`,
+    );
     const keys = wrappedTenantKeysOf(tenantId, rows);
     if (keys === undefined) {
-      throw new UnknownTenantError(`The catalog has no keys of the tenant ${tenantId}.`, { tenantId, hint: 'It does not exist, is still being provisioned, or its keys were shredded.' });
+      throw new UnknownTenantError(`The catalog has no keys of the tenant ${tenantId}.`, {
+        tenantId,
+        hint: 'It does not exist, is still being provisioned, or its keys were shredded.',
+      });
     }
     return keys;
   }
 
   /** Every context master, newest first. */
   async contextMasters(): Promise<readonly ContextMaster[]> {
-    const rows = await this.#session.query({ doing: 'reading the context masters' }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: 'reading the context masters' },
+      (sql) => sql`
       select key_id, provider, key_ref, key_version, wrapped, created_at, retired_at
-      from tenancy.context_masters order by created_at desc, key_id desc`);
+      from tenancy.context_masters order by created_at desc, key_id desc`,
+    );
     return Object.freeze(rows.map(contextMasterOf));
   }
 
   /** The sealed service login of one database; undefined when none is stored. */
   async serviceCredential(address: DatabaseAddress): Promise<SealedCredential | undefined> {
-    const [row] = await this.#session.query({ doing: `reading the service login of ${address.clusterId}/${address.database}` }, (sql) => sql<{
-      login: string; sealed: Buffer; created_at: Date;
-    }[]>`
+    const [row] = await this.#session.query(
+      { doing: `reading the service login of ${address.clusterId}/${address.database}` },
+      (sql) => sql<
+        {
+          login: string;
+          sealed: Buffer;
+          created_at: Date;
+        }[]
+      >`
       select login, sealed, created_at from tenancy.service_credentials
-      where cluster_id = ${address.clusterId} and database = ${address.database}`);
+      where cluster_id = ${address.clusterId} and database = ${address.database}`,
+    );
     if (row === undefined) return undefined;
-    return Object.freeze({ clusterId: address.clusterId, database: address.database, login: row.login, sealed: row.sealed, createdAt: row.created_at });
+    return Object.freeze({
+      clusterId: address.clusterId,
+      database: address.database,
+      login: row.login,
+      sealed: row.sealed,
+      createdAt: row.created_at,
+    });
   }
 }

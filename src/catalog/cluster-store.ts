@@ -18,7 +18,9 @@ export class ClusterStore {
 
   /** Records a cluster, or what changed of it. @returns whether anything did */
   async upsert(cluster: Cluster): Promise<boolean> {
-    const rows = await this.#session.query({ doing: `recording the cluster ${cluster.id}` }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `recording the cluster ${cluster.id}` },
+      (sql) => sql`
       insert into tenancy.clusters as c (id, region, host, port, role_prefix, dedicated, pooled, max_lanes, tls)
       values (${cluster.id}, ${cluster.region}, ${cluster.host}, ${cluster.port}, ${cluster.rolePrefix}, ${cluster.dedicated}, ${cluster.pooled},
         ${cluster.maxLanes}, ${cluster.tls})
@@ -26,12 +28,16 @@ export class ClusterStore {
         dedicated = excluded.dedicated, pooled = excluded.pooled, max_lanes = excluded.max_lanes, tls = excluded.tls
       where (c.region, c.host, c.port, c.role_prefix, c.dedicated, c.pooled, c.max_lanes, c.tls) is distinct from
         (excluded.region, excluded.host, excluded.port, excluded.role_prefix, excluded.dedicated, excluded.pooled, excluded.max_lanes, excluded.tls)
-      returning id`);
+      returning id`,
+    );
     return rows.length > 0;
   }
 
   async find(clusterId: string): Promise<Cluster | undefined> {
-    const [row] = await this.#session.query({ doing: `reading the cluster ${clusterId}` }, (sql) => sql`select * from tenancy.clusters where id = ${clusterId}`);
+    const [row] = await this.#session.query(
+      { doing: `reading the cluster ${clusterId}` },
+      (sql) => sql`select * from tenancy.clusters where id = ${clusterId}`,
+    );
     return row === undefined ? undefined : clusterOf(clusterRow.parse(row));
   }
 
@@ -43,9 +49,12 @@ export class ClusterStore {
 
   /** The clusters of a region that take tenants of this kind, the emptiest first. */
   async candidates(region: string, dedicated: boolean): Promise<readonly ClusterCandidate[]> {
-    const rows = await this.#session.query({ doing: `choosing a cluster in ${region}` }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `choosing a cluster in ${region}` },
+      (sql) => sql`
       select c.*, (select count(*)::int from tenancy.placements p where p.cluster_id = c.id) as placements
-      from tenancy.clusters c where c.region = ${region} and c.dedicated = ${dedicated} order by placements, c.id`);
+      from tenancy.clusters c where c.region = ${region} and c.dedicated = ${dedicated} order by placements, c.id`,
+    );
     return rows.map((row) => ({ cluster: clusterOf(clusterRow.parse(row)), placements: Number(row['placements']) }));
   }
 }

@@ -15,25 +15,44 @@ export class CredentialStore {
   }
 
   async find(kind: CredentialKind, address: DatabaseAddress): Promise<SealedCredential | undefined> {
-    const [row] = await this.#session.query({ doing: `reading the ${kind} login of ${address.clusterId}/${address.database}` }, (sql) => sql<{
-      login: string; sealed: Buffer; created_at: Date;
-    }[]>`
-      select login, sealed, created_at from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`);
+    const [row] = await this.#session.query(
+      { doing: `reading the ${kind} login of ${address.clusterId}/${address.database}` },
+      (sql) => sql<
+        {
+          login: string;
+          sealed: Buffer;
+          created_at: Date;
+        }[]
+      >`
+      select login, sealed, created_at from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`,
+    );
     if (row === undefined) return undefined;
-    return Object.freeze({ clusterId: address.clusterId, database: address.database, login: row.login, sealed: row.sealed, createdAt: row.created_at });
+    return Object.freeze({
+      clusterId: address.clusterId,
+      database: address.database,
+      login: row.login,
+      sealed: row.sealed,
+      createdAt: row.created_at,
+    });
   }
 
   /** Records a login, in place of the one that the database had. */
   async put(kind: CredentialKind, credential: Omit<SealedCredential, 'createdAt'>): Promise<void> {
-    await this.#session.query({ doing: `recording the ${kind} login of ${credential.clusterId}/${credential.database}` }, (sql) => sql`
+    await this.#session.query(
+      { doing: `recording the ${kind} login of ${credential.clusterId}/${credential.database}` },
+      (sql) => sql`
       insert into ${table(sql, kind)} (cluster_id, database, login, sealed)
       values (${credential.clusterId}, ${credential.database}, ${credential.login}, ${credential.sealed})
-      on conflict (cluster_id, database) do update set login = excluded.login, sealed = excluded.sealed, created_at = now()`);
+      on conflict (cluster_id, database) do update set login = excluded.login, sealed = excluded.sealed, created_at = now()`,
+    );
   }
 
   async remove(kind: CredentialKind, address: DatabaseAddress): Promise<void> {
-    await this.#session.query({ doing: `removing the ${kind} login of ${address.clusterId}/${address.database}` }, (sql) => sql`
-      delete from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`);
+    await this.#session.query(
+      { doing: `removing the ${kind} login of ${address.clusterId}/${address.database}` },
+      (sql) => sql`
+      delete from ${table(sql, kind)} where cluster_id = ${address.clusterId} and database = ${address.database}`,
+    );
   }
 }
 

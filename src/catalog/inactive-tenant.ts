@@ -10,7 +10,12 @@ const hints: Readonly<Record<TenantStatus, string | undefined>> = {
 
 /** The refusal of a tenant that exists but may not be served; an `active` one is refused when nothing says where its rows are. */
 export function inactiveTenant(tenantId: string, status: TenantStatus): TenantInactiveError {
-  return new TenantInactiveError(`The tenant ${tenantId} may not be served: it ${status === 'active' ? 'has no placement' : `is ${status}`}.`, {
-    tenantId, retryable: status === 'provisioning', hint: hints[status],
-  });
+  return new TenantInactiveError(
+    `The tenant ${tenantId} may not be served: it ${status === 'active' ? 'has no placement' : `is ${status}`}.`,
+    {
+      tenantId,
+      retryable: status === 'provisioning',
+      hint: hints[status],
+    },
+  );
 }

@@ -28,8 +28,13 @@ export interface NewDataKey {
 }
 
 const kekRow = z.object({
-  id: z.string(), provider: z.string(), key_ref: z.string(), region: z.string(), protection: z.enum(['software', 'hsm']),
-  tenant_id: z.string().nullable(), created_at: z.date(),
+  id: z.string(),
+  provider: z.string(),
+  key_ref: z.string(),
+  region: z.string(),
+  protection: z.enum(['software', 'hsm']),
+  tenant_id: z.string().nullable(),
+  created_at: z.date(),
 });
 
 /** The owner's side of `tenancy.keks`, `tenancy.data_keys` and `tenancy.context_masters`. Wrapped keys only: no material. */
@@ -42,16 +47,22 @@ export class KeyStore {
 
   /** The active KEK of a tenant, or the platform's for undefined; the newest where there are several, of one provider where given. */
   async activeKek(tenantId: string | undefined, provider?: string): Promise<Kek | undefined> {
-    const [row] = await this.#session.query({ doing: `reading the KEK of ${tenantId ?? 'the platform'}`, tenantId }, (sql) => sql`
+    const [row] = await this.#session.query(
+      { doing: `reading the KEK of ${tenantId ?? 'the platform'}`, tenantId },
+      (sql) => sql`
       select * from tenancy.keks where tenant_id is not distinct from ${tenantId ?? null} and state = 'active'
-        and (${provider ?? null}::text is null or provider = ${provider ?? null}) order by created_at desc limit 1`);
+        and (${provider ?? null}::text is null or provider = ${provider ?? null}) order by created_at desc limit 1`,
+    );
     return row === undefined ? undefined : kekOf(row);
   }
 
   async insertKek(kek: Omit<Kek, 'id' | 'createdAt'>): Promise<Kek> {
-    const [row] = await this.#session.query({ doing: `recording a KEK of ${kek.tenantId ?? 'the platform'}`, tenantId: kek.tenantId }, (sql) => sql`
+    const [row] = await this.#session.query(
+      { doing: `recording a KEK of ${kek.tenantId ?? 'the platform'}`, tenantId: kek.tenantId },
+      (sql) => sql`
       insert into tenancy.keks (id, provider, key_ref, region, protection, tenant_id, state)
-      values (gen_random_uuid(), ${kek.provider}, ${kek.keyRef}, ${kek.region}, ${kek.protection}, ${kek.tenantId ?? null}, 'active') returning *`);
+      values (gen_random_uuid(), ${kek.provider}, ${kek.keyRef}, ${kek.region}, ${kek.protection}, ${kek.tenantId ?? null}, 'active') returning *`,
+    );
     return kekOf(row);
   }
 
@@ -61,45 +72,64 @@ export class KeyStore {
    * @throws {CatalogError} when the tenant has that version already
    */
   async insertDataKey(key: NewDataKey): Promise<void> {
-    const rows = await this.#session.query({ doing: `recording a key of ${key.tenantId}`, tenantId: key.tenantId }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `recording a key of ${key.tenantId}`, tenantId: key.tenantId },
+      (sql) => sql`
       insert into tenancy.data_keys (tenant_id, purpose, version, kek_id, provider, key_ref, key_version, wrapped, state)
       values (${key.tenantId}, ${key.purpose}, ${key.version}, ${key.kekId}, ${key.wrapped.provider}, ${key.wrapped.keyRef},
         ${key.wrapped.keyVersion ?? null}, ${key.wrapped.ciphertext}, 'active')
-      on conflict (tenant_id, purpose, version) do nothing returning version`);
+      on conflict (tenant_id, purpose, version) do nothing returning version`,
+    );
     if (rows.length === 0) {
-      throw new CatalogError(`The tenant ${key.tenantId} has version ${key.version} of its ${key.purpose} key already: it was not replaced.`, {
-        tenantId: key.tenantId, hint: 'A key that may have encrypted something is never overwritten.',
-      });
+      throw new CatalogError(
+        `The tenant ${key.tenantId} has version ${key.version} of its ${key.purpose} key already: it was not replaced.`,
+        {
+          tenantId: key.tenantId,
+          hint: 'A key that may have encrypted something is never overwritten.',
+        },
+      );
     }
   }
 
   /** A tenant's wrapped keys; undefined when it has none. */
   async dataKeys(tenantId: string): Promise<WrappedTenantKeys | undefined> {
-    const rows = await this.#session.query({ doing: `reading the keys of ${tenantId}`, tenantId }, (sql) => sql`
-      select purpose, version, state, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = ${tenantId}`);
+    const rows = await this.#session.query(
+      { doing: `reading the keys of ${tenantId}`, tenantId },
+      (sql) => sql`
+      select purpose, version, state, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = ${tenantId}`,
+    );
     return wrappedTenantKeysOf(tenantId, rows);
   }
 
   /** Which of a tenant's keys are recorded: what provisioning that is run again still has to make. */
   async recordedPurposes(tenantId: string): Promise<ReadonlySet<NewDataKey['purpose']>> {
-    const rows = await this.#session.query({ doing: `reading the keys of ${tenantId}`, tenantId }, (sql) => sql<{ purpose: NewDataKey['purpose'] }[]>`
-      select distinct purpose from tenancy.data_keys where tenant_id = ${tenantId}`);
+    const rows = await this.#session.query(
+      { doing: `reading the keys of ${tenantId}`, tenantId },
+      (sql) => sql<{ purpose: NewDataKey['purpose'] }[]>`
+      select distinct purpose from tenancy.data_keys where tenant_id = ${tenantId}`,
+    );
     return new Set(rows.map((row) => row.purpose));
   }
 
   /** Every context master, newest first. */
   async contextMasters(): Promise<readonly ContextMaster[]> {
-    const rows = await this.#session.query({ doing: 'reading the context masters' }, (sql) => sql`
-      select * from tenancy.context_masters order by created_at desc, key_id desc`);
+    const rows = await this.#session.query(
+      { doing: 'reading the context masters' },
+      (sql) => sql`
+      select * from tenancy.context_masters order by created_at desc, key_id desc`,
+    );
     return rows.map(contextMasterOf);
   }
 
   /** Records a context master; the first one given under an id stays. @returns whether it was recorded */
   async insertContextMaster(keyId: string, wrapped: WrappedKey): Promise<boolean> {
-    const rows = await this.#session.query({ doing: `recording the context master ${keyId}` }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `recording the context master ${keyId}` },
+      (sql) => sql`
       insert into tenancy.context_masters (key_id, provider, key_ref, key_version, wrapped)
       values (${keyId}, ${wrapped.provider}, ${wrapped.keyRef}, ${wrapped.keyVersion ?? null}, ${wrapped.ciphertext})
-      on conflict (key_id) do nothing returning key_id`);
+      on conflict (key_id) do nothing returning key_id`,
+    );
     return rows.length > 0;
   }
 }
@@ -107,7 +137,12 @@ export class KeyStore {
 function kekOf(row: unknown): Kek {
   const kek = kekRow.parse(row);
   return Object.freeze({
-    id: kek.id, provider: kek.provider, keyRef: kek.key_ref, region: kek.region, protection: kek.protection,
-    tenantId: kek.tenant_id ?? undefined, createdAt: kek.created_at,
+    id: kek.id,
+    provider: kek.provider,
+    keyRef: kek.key_ref,
+    region: kek.region,
+    protection: kek.protection,
+    tenantId: kek.tenant_id ?? undefined,
+    createdAt: kek.created_at,
   });
 }

@@ -19,7 +19,11 @@ export interface TargetLedger extends MigrationTarget {
   readonly migrations: readonly AppliedMigration[];
 }
 
-interface LedgerRow { migration: string; checksum: string; applied_at: Date }
+interface LedgerRow {
+  migration: string;
+  checksum: string;
+  applied_at: Date;
+}
 
 /** The owner's side of `tenancy.migrations_ledger`: which migrations every target has, so that a run with nothing to do is one query. */
 export class LedgerStore {
@@ -30,19 +34,29 @@ export class LedgerStore {
   }
 
   async applied(target: MigrationTarget): Promise<readonly AppliedMigration[]> {
-    const rows = await this.#session.query({ doing: `reading the migrations of ${nameOf(target)}` }, (sql) => sql<LedgerRow[]>`
+    const rows = await this.#session.query(
+      { doing: `reading the migrations of ${nameOf(target)}` },
+      (sql) => sql<LedgerRow[]>`
       select migration, checksum, applied_at from tenancy.migrations_ledger
-      where cluster_id = ${target.clusterId} and database = ${target.database} and schema = ${target.schema} order by migration`);
+      where cluster_id = ${target.clusterId} and database = ${target.database} and schema = ${target.schema} order by migration`,
+    );
     return rows.map(appliedOf);
   }
 
   /** Every target that has migrations, in one statement. */
   async all(): Promise<readonly TargetLedger[]> {
-    const rows = await this.#session.query({ doing: 'reading the migrations of every target' }, (sql) => sql<(LedgerRow & {
-      cluster_id: string; database: string; schema: string;
-    })[]>`
+    const rows = await this.#session.query(
+      { doing: 'reading the migrations of every target' },
+      (sql) => sql<
+        (LedgerRow & {
+          cluster_id: string;
+          database: string;
+          schema: string;
+        })[]
+      >`
       select cluster_id, database, schema, migration, checksum, applied_at from tenancy.migrations_ledger
-      order by cluster_id, database, schema, migration`);
+      order by cluster_id, database, schema, migration`,
+    );
     const targets: (MigrationTarget & { migrations: AppliedMigration[] })[] = [];
     for (const row of rows) {
       let last = targets.at(-1);
@@ -62,26 +76,35 @@ export class LedgerStore {
    */
   async record(target: MigrationTarget, migrations: readonly Pick<AppliedMigration, 'migration' | 'checksum'>[]): Promise<void> {
     if (migrations.length === 0) return;
-    const rows = await this.#session.query({ doing: `recording the migrations of ${nameOf(target)}` }, (sql) => sql<{ migration: string }[]>`
+    const rows = await this.#session.query(
+      { doing: `recording the migrations of ${nameOf(target)}` },
+      (sql) => sql<{ migration: string }[]>`
       with given as (select migration, checksum from jsonb_to_recordset(${sql.json(migrations.map(({ migration, checksum }) => ({ migration, checksum })))}) as g(migration text, checksum text)),
         written as (
           insert into tenancy.migrations_ledger (cluster_id, database, schema, migration, checksum)
           select ${target.clusterId}, ${target.database}, ${target.schema}, migration, checksum from given
           on conflict do nothing)
       select l.migration from tenancy.migrations_ledger l join given g on g.migration = l.migration and g.checksum <> l.checksum
-      where l.cluster_id = ${target.clusterId} and l.database = ${target.database} and l.schema = ${target.schema}`);
+      where l.cluster_id = ${target.clusterId} and l.database = ${target.database} and l.schema = ${target.schema}`,
+    );
     if (rows.length > 0) {
-      throw new CatalogError(`${nameOf(target)} has ${rows.map((row) => row.migration).join(', ')} with another content than the file has now.`, {
-        hint: 'A migration that was applied is never edited: write a new one.',
-      });
+      throw new CatalogError(
+        `${nameOf(target)} has ${rows.map((row) => row.migration).join(', ')} with another content than the file has now.`,
+        {
+          hint: 'A migration that was applied is never edited: write a new one.',
+        },
+      );
     }
   }
 
   /** Forgets a target that is gone. */
   async remove(target: MigrationTarget): Promise<void> {
-    await this.#session.query({ doing: `forgetting the migrations of ${nameOf(target)}` }, (sql) => sql`
+    await this.#session.query(
+      { doing: `forgetting the migrations of ${nameOf(target)}` },
+      (sql) => sql`
       delete from tenancy.migrations_ledger
-      where cluster_id = ${target.clusterId} and database = ${target.database} and schema = ${target.schema}`);
+      where cluster_id = ${target.clusterId} and database = ${target.database} and schema = ${target.schema}`,
+    );
   }
 }
 

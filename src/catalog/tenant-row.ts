@@ -1,11 +1,11 @@
 import type { Fragment, Sql } from 'postgres';
 import { z } from 'zod';
 import { CatalogError, ConfigurationError } from '../errors.ts';
-import { parseTenantConfig, residencyOf } from '../tenant/tenant-config.ts';
 import type { TenantConfig } from '../tenant/tenant-config.ts';
+import { parseTenantConfig, residencyOf } from '../tenant/tenant-config.ts';
 import type { Tier, Tiers } from '../tenant/tier.ts';
-import { clusterRow, clusterOf } from './cluster-row.ts';
-import { placementRow, placementOf } from './placement-row.ts';
+import { clusterOf, clusterRow } from './cluster-row.ts';
+import { placementOf, placementRow } from './placement-row.ts';
 import type { StoredTenant } from './stored-tenant.ts';
 
 const tenantRow = z.object({
@@ -45,7 +45,11 @@ export function tenantRows(sql: Sql, where: Fragment) {
  */
 export function storedTenantOf(row: unknown, tiers: Tiers): StoredTenant {
   const parsed = tenantRow.safeParse(row);
-  if (!parsed.success) throw unusable(idOf(row), parsed.error.issues.map((issue) => issue.path.join('.')));
+  if (!parsed.success)
+    throw unusable(
+      idOf(row),
+      parsed.error.issues.map((issue) => issue.path.join('.')),
+    );
   const data = parsed.data;
   const config = configOf(data.id, data.config);
   const contradictions = contradictionsOf(data, config);
@@ -72,7 +76,8 @@ function tierOf(name: string, tenantId: string, tiers: Tiers): Tier {
   const tier = Object.hasOwn(tiers, name) ? tiers[name] : undefined;
   if (tier === undefined) {
     throw new ConfigurationError(`The tenant ${tenantId} has the tier "${name}", which this process does not know.`, {
-      tenantId, hint: 'Pass the same tiers option to services and to the control plane.',
+      tenantId,
+      hint: 'Pass the same tiers option to services and to the control plane.',
     });
   }
   return tier;
@@ -83,7 +88,9 @@ function configOf(tenantId: string, value: unknown): TenantConfig {
     return parseTenantConfig(value);
   } catch (cause) {
     throw new CatalogError(`The catalog holds a configuration of the tenant ${tenantId} that this release can't read.`, {
-      tenantId, cause, hint: 'Update this service, or store the configuration again with `tenancy tenant update`.',
+      tenantId,
+      cause,
+      hint: 'Update this service, or store the configuration again with `tenancy tenant update`.',
     });
   }
 }
@@ -102,7 +109,8 @@ function contradictionsOf(data: z.output<typeof tenantRow>, config: TenantConfig
 
 function unusable(tenantId: string, fields: readonly string[]): CatalogError {
   return new CatalogError(`The catalog's row of the tenant ${tenantId} contradicts itself or can't be read: ${fields.join(', ')}.`, {
-    tenantId, hint: 'Change tenants with `tenancy tenant update` only.',
+    tenantId,
+    hint: 'Change tenants with `tenancy tenant update` only.',
   });
 }
 

@@ -1,6 +1,6 @@
 import { CatalogError, UnknownTenantError } from '../errors.ts';
-import { type TenantConfig, residencyOf } from '../tenant/tenant-config.ts';
 import type { TenantStatus } from '../tenant/tenant.ts';
+import { residencyOf, type TenantConfig } from '../tenant/tenant-config.ts';
 import type { Tiers } from '../tenant/tier.ts';
 import type { CatalogSession } from './catalog-session.ts';
 import type { StoredTenant } from './stored-tenant.ts';
@@ -33,7 +33,9 @@ export class TenantStore {
 
   /** One tenant, or undefined. */
   async find(tenantId: string): Promise<StoredTenant | undefined> {
-    const [row] = await this.#session.query({ doing: `reading the tenant ${tenantId}`, tenantId }, (sql) => tenantRows(sql, sql`where t.id = ${tenantId}`));
+    const [row] = await this.#session.query({ doing: `reading the tenant ${tenantId}`, tenantId }, (sql) =>
+      tenantRows(sql, sql`where t.id = ${tenantId}`),
+    );
     return row === undefined ? undefined : storedTenantOf(row, this.#tiers);
   }
 
@@ -46,11 +48,16 @@ export class TenantStore {
 
   /** Tenants by id. */
   async list(filter: StoredTenantFilter = {}): Promise<readonly StoredTenant[]> {
-    const rows = await this.#session.query({ doing: 'listing tenants' }, (sql) => tenantRows(sql, sql`
+    const rows = await this.#session.query({ doing: 'listing tenants' }, (sql) =>
+      tenantRows(
+        sql,
+        sql`
       where (${filter.tier ?? null}::text is null or t.tier = ${filter.tier ?? null})
         and (${filter.region ?? null}::text is null or t.region = ${filter.region ?? null})
         and (${filter.status ?? null}::text is null or t.status = ${filter.status ?? null})
-      order by t.id`));
+      order by t.id`,
+      ),
+    );
     return rows.map((row) => storedTenantOf(row, this.#tiers));
   }
 
@@ -60,14 +67,18 @@ export class TenantStore {
    * @throws {CatalogError} when the id is or was in use
    */
   async insert(config: TenantConfig): Promise<void> {
-    const rows = await this.#session.query({ doing: `recording the tenant ${config.id}`, tenantId: config.id }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `recording the tenant ${config.id}`, tenantId: config.id },
+      (sql) => sql`
       insert into tenancy.tenants (id, name, tier, region, data_residency, status, config)
       values (${config.id}, ${config.name}, ${config.tier}, ${config.region}, string_to_array(${residencyOf(config).join(',')}, ','), 'provisioning',
         ${sql.json(config as never)})
-      on conflict (id) do nothing returning id`);
+      on conflict (id) do nothing returning id`,
+    );
     if (rows.length === 0) {
       throw new CatalogError(`The tenant id ${config.id} is or was in use: the tenant was not recorded.`, {
-        tenantId: config.id, hint: 'Ids are never used again, not even after offboarding: choose another.',
+        tenantId: config.id,
+        hint: 'Ids are never used again, not even after offboarding: choose another.',
       });
     }
   }
@@ -79,11 +90,14 @@ export class TenantStore {
    * @throws {UnknownTenantError} when there is no such tenant
    */
   async updateConfig(config: TenantConfig): Promise<void> {
-    const rows = await this.#session.query({ doing: `changing the configuration of the tenant ${config.id}`, tenantId: config.id }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `changing the configuration of the tenant ${config.id}`, tenantId: config.id },
+      (sql) => sql`
       update tenancy.tenants
       set name = ${config.name}, data_residency = string_to_array(${residencyOf(config).join(',')}, ','), config = ${sql.json(config as never)}, updated_at = now()
       where id = ${config.id} and tier = ${config.tier} and region = ${config.region} and status <> 'offboarded'
-      returning id`);
+      returning id`,
+    );
     if (rows.length > 0) return;
     const { tenant } = await this.require(config.id);
     throw new CatalogError(
@@ -102,19 +116,26 @@ export class TenantStore {
    * @throws {UnknownTenantError} when there is no such tenant
    */
   async setStatus(tenantId: string, status: TenantStatus): Promise<boolean> {
-    const rows = await this.#session.query({ doing: `setting the status of the tenant ${tenantId}`, tenantId }, (sql) => sql`
+    const rows = await this.#session.query(
+      { doing: `setting the status of the tenant ${tenantId}`, tenantId },
+      (sql) => sql`
       update tenancy.tenants set status = ${status}, updated_at = now()
       where id = ${tenantId} and status = any(string_to_array(${cameFrom[status].join(',')}, ','))
-      returning id`);
+      returning id`,
+    );
     if (rows.length > 0) return true;
     const { tenant } = await this.require(tenantId);
     if (tenant.status === status) return false;
     throw new CatalogError(`The tenant ${tenantId} is ${tenant.status}: it can't become ${status}.`, {
-      tenantId, hint: `Only ${cameFrom[status].join(' or ') || 'a new tenant'} leads to ${status}.`,
+      tenantId,
+      hint: `Only ${cameFrom[status].join(' or ') || 'a new tenant'} leads to ${status}.`,
     });
   }
 }
 
 function unknown(tenantId: string): UnknownTenantError {
-  return new UnknownTenantError(`The catalog knows no tenant ${tenantId}.`, { tenantId, hint: 'Check the id, or provision the tenant first.' });
+  return new UnknownTenantError(`The catalog knows no tenant ${tenantId}.`, {
+    tenantId,
+    hint: 'Check the id, or provision the tenant first.',
+  });
 }

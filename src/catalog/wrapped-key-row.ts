@@ -17,14 +17,21 @@ const contextMasterRow = z.object({ key_id: z.string(), created_at: z.date(), re
  */
 export function wrappedTenantKeysOf(tenantId: string, rows: readonly unknown[]): WrappedTenantKeys | undefined {
   if (rows.length === 0) return undefined;
-  const keys = z.array(dataKeyRow).parse(rows).sort((a, b) => a.version - b.version);
+  const keys = z
+    .array(dataKeyRow)
+    .parse(rows)
+    .sort((a, b) => a.version - b.version);
   const data = keys.filter((key) => key.purpose === 'data');
   const current = data.findLast((key) => key.state === 'active');
   const secret = keys.findLast((key) => key.purpose === 'blind-index' && key.state === 'active');
   if (current === undefined || secret === undefined) {
-    throw new CatalogError(`The tenant ${tenantId} has no active ${current === undefined ? 'data key' : 'blind-index secret'} in the catalog.`, {
-      tenantId, hint: 'Provision it again: the run adds what is missing.',
-    });
+    throw new CatalogError(
+      `The tenant ${tenantId} has no active ${current === undefined ? 'data key' : 'blind-index secret'} in the catalog.`,
+      {
+        tenantId,
+        hint: 'Provision it again: the run adds what is missing.',
+      },
+    );
   }
   return Object.freeze({
     tenantId,
@@ -37,12 +44,18 @@ export function wrappedTenantKeysOf(tenantId: string, rows: readonly unknown[]):
 export function contextMasterOf(row: unknown): ContextMaster {
   const master = contextMasterRow.parse(row);
   return Object.freeze({
-    keyId: master.key_id, wrapped: wrappedKeyOf(master), createdAt: master.created_at, retiredAt: master.retired_at ?? undefined,
+    keyId: master.key_id,
+    wrapped: wrappedKeyOf(master),
+    createdAt: master.created_at,
+    retiredAt: master.retired_at ?? undefined,
   });
 }
 
 function wrappedKeyOf(row: { provider: string; key_ref: string; key_version: string | null; wrapped: Buffer }): WrappedKey {
   return Object.freeze({
-    provider: row.provider, keyRef: row.key_ref, keyVersion: row.key_version ?? undefined, ciphertext: row.wrapped,
+    provider: row.provider,
+    keyRef: row.key_ref,
+    keyVersion: row.key_version ?? undefined,
+    ciphertext: row.wrapped,
   });
 }

@@ -11,7 +11,10 @@ export interface SignalSource {
  */
 export function abortOnSignals(source: SignalSource, onFirst: () => void): AbortSignal {
   const controller = new AbortController();
-  for (const [name, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
     source.on(name, () => {
       if (controller.signal.aborted) return source.exit(code);
       controller.abort();

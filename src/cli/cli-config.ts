@@ -4,44 +4,61 @@ import { z } from 'zod';
 import { ConfigurationError } from '../errors.ts';
 import { readConfigDocument, type TextPosition } from '../tenant/config-document.ts';
 import { checkDocument } from '../tenant/config-issues.ts';
-import { formatConfigPath, type PathIssue } from '../tenant/config-path.ts';
+import { type ConfigPath, formatConfigPath, type PathIssue } from '../tenant/config-path.ts';
 import { interpolate } from './interpolate.ts';
 import { secretsOf } from './mask-secrets.ts';
 
 const region = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a region is small letters, digits and hyphens, like us-east-1');
-const rolePrefix = z.string().regex(/^[a-z][a-z0-9_]{0,7}$/, 'a role prefix starts with a small letter and has at most 8 small letters, digits and underscores');
-const adminUrl = z.string().refine(isPostgresUrl, 'must be a postgres:// URL with user and host; special characters of the password are percent-encoded');
+const rolePrefix = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,7}$/, 'a role prefix starts with a small letter and has at most 8 small letters, digits and underscores');
+const adminUrl = z
+  .string()
+  .refine(isPostgresUrl, 'must be a postgres:// URL with user and host; special characters of the password are percent-encoded');
 const count = z.int().min(1);
 
 const cliConfigSchema = z.strictObject({
   catalog: z.strictObject({ adminUrl, rolePrefix: rolePrefix.exactOptional() }),
-  clusters: z.array(z.strictObject({
-    id: z.string().regex(/^[a-z][a-z0-9-]{0,47}$/, 'a cluster id is small letters, digits and hyphens'),
-    region,
-    adminUrl,
-    host: z.string().min(1).exactOptional(),
-    port: z.int().min(1).max(65_535).exactOptional(),
-    rolePrefix: rolePrefix.exactOptional(),
-    dedicated: z.boolean().exactOptional(),
-    pooled: z.boolean().exactOptional(),
-    maxLanes: count.exactOptional(),
-    tls: z.enum(['disable', 'verify-full']).exactOptional(),
-  })).min(1),
-  migrations: z.strictObject({ directory: z.string().min(1) }),
-  kms: z.strictObject({
-    provider: z.literal('local', { error: 'only local is offered by this version' }),
-    file: z.string().min(1),
-    region,
-    allowSoftwareHsm: z.boolean().exactOptional(),
-  }),
-  runtime: z.strictObject({ region }),
-  tiers: z.record(z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/), z.strictObject({
-    isolation: z.enum(['row', 'schema', 'database']),
-    keyPolicy: z.enum(['platform', 'tenant', 'tenant-hsm']),
-    dedicatedCluster: z.boolean(),
-    priority: z.int(),
-    maxLanes: count,
-  })).exactOptional(),
+  clusters: z
+    .array(
+      z.strictObject({
+        id: z.string().regex(/^[a-z][a-z0-9-]{0,47}$/, 'a cluster id is small letters, digits and hyphens'),
+        region,
+        adminUrl,
+        host: z.string().min(1).exactOptional(),
+        port: z.int().min(1).max(65_535).exactOptional(),
+        rolePrefix: rolePrefix.exactOptional(),
+        dedicated: z.boolean().exactOptional(),
+        pooled: z.boolean().exactOptional(),
+        maxLanes: count.exactOptional(),
+        tls: z.enum(['disable', 'verify-full']).exactOptional(),
+      }),
+    )
+    .min(1),
+  migrations: z.strictObject({ directory: z.string().min(1) }).exactOptional(),
+  kms: z
+    .array(
+      z.strictObject({
+        provider: z.literal('local', { error: 'only local is offered by this version' }),
+        file: z.string().min(1),
+        region,
+        allowSoftwareHsm: z.boolean().exactOptional(),
+      }),
+    )
+    .min(1),
+  runtime: z.strictObject({ region }).exactOptional(),
+  tiers: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/),
+      z.strictObject({
+        isolation: z.enum(['row', 'schema', 'database']),
+        keyPolicy: z.enum(['platform', 'tenant', 'tenant-hsm']),
+        dedicatedCluster: z.boolean(),
+        priority: z.int(),
+        maxLanes: count,
+      }),
+    )
+    .exactOptional(),
 });
 
 /** The CLI's configuration, with variables filled in and paths made absolute. */
@@ -64,27 +81,62 @@ export type CliConfig = z.output<typeof cliConfigSchema> & {
  */
 export async function readCliConfig(path: string, env: Readonly<Record<string, string | undefined>>): Promise<CliConfig> {
   const document = readConfigDocument(await readText(path), path.endsWith('.json') ? 'json' : 'yaml');
-  if (document.syntaxIssues.length > 0) throw configError(path, document.syntaxIssues.map((issue) => written(issue, '(document)', issue.message)));
+  if (document.syntaxIssues.length > 0)
+    throw configError(
+      path,
+      document.syntaxIssues.map((issue) => written(issue, '(document)', issue.message)),
+    );
 
   const fail = (issues: readonly PathIssue[]): ConfigurationError =>
-    configError(path, issues.map((issue) => written(document.locate(issue.path, issue.atKey), formatConfigPath(issue.path), issue.message)));
+    configError(
+      path,
+      issues.map((issue) => written(document.locate(issue.path, issue.atKey), formatConfigPath(issue.path), issue.message)),
+    );
   const { value, issues } = interpolate(document.value, env);
   if (issues.length > 0) throw fail(issues);
-  const checked = checkDocument(cliConfigSchema, value);
-  if (checked.issues !== undefined) throw fail(checked.issues);
+  const checked = checkDocument(cliConfigSchema, withListOfKms(value));
+  const single = hasSingleKms(value);
+  if (checked.issues !== undefined) throw fail(single ? checked.issues.map(withoutKmsIndex) : checked.issues);
 
   const config = checked.data;
-  const repeated = config.clusters.flatMap(({ id }, index) => (
-    config.clusters.findIndex((other) => other.id === id) < index ? [{ path: ['clusters', index, 'id'], message: 'another cluster has this id' }] : []
-  ));
+  const repeated = [
+    ...repetitions(
+      config.clusters.map(({ id }) => id),
+      (index) => ['clusters', index, 'id'],
+      'another cluster has this id',
+    ),
+    ...repetitions(
+      config.kms.map((kms) => kms.region),
+      (index) => ['kms', index, 'region'],
+      'another key manager has this region',
+    ),
+  ];
   if (repeated.length > 0) throw fail(repeated);
   const folder = dirname(resolve(path));
   return Object.freeze({
     ...config,
-    migrations: { directory: resolve(folder, config.migrations.directory) },
-    kms: { ...config.kms, file: resolve(folder, config.kms.file) },
+    ...(config.migrations === undefined ? {} : { migrations: { directory: resolve(folder, config.migrations.directory) } }),
+    kms: config.kms.map((kms) => ({ ...kms, file: resolve(folder, kms.file) })),
     secrets: secretsOf([config.catalog.adminUrl, ...config.clusters.map((cluster) => cluster.adminUrl)]),
   });
+}
+
+/** `kms` is one key manager, or a list with one for each region. */
+function hasSingleKms(value: unknown): value is { readonly kms: object } {
+  const kms = typeof value === 'object' && value !== null && 'kms' in value ? value.kms : undefined;
+  return typeof kms === 'object' && kms !== null && !Array.isArray(kms);
+}
+
+function withListOfKms(value: unknown): unknown {
+  return hasSingleKms(value) ? { ...value, kms: [value.kms] } : value;
+}
+
+function withoutKmsIndex(issue: PathIssue): PathIssue {
+  return issue.path[0] === 'kms' ? { ...issue, path: ['kms', ...issue.path.slice(2)] } : issue;
+}
+
+function repetitions(values: readonly string[], path: (index: number) => ConfigPath, message: string): readonly PathIssue[] {
+  return values.flatMap((value, index) => (values.indexOf(value) < index ? [{ path: path(index), message }] : []));
 }
 
 async function readText(path: string): Promise<string> {
@@ -92,7 +144,8 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw new ConfigurationError(`The configuration file ${path} can't be read.`, {
-      cause, hint: 'Name it with --config or TENANCY_CONFIG, or run in the folder that holds tenancy.yaml.',
+      cause,
+      hint: 'Name it with --config or TENANCY_CONFIG, or run in the folder that holds tenancy.yaml.',
     });
   }
 }

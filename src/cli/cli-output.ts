@@ -15,7 +15,12 @@ export class CliOutput {
   readonly #errorColors: ReturnType<typeof pc.createColors>;
   #secrets: readonly string[] = [];
 
-  constructor(options: { readonly stdout: CliStream; readonly stderr: CliStream; readonly env: Readonly<Record<string, string | undefined>>; readonly json: boolean }) {
+  constructor(options: {
+    readonly stdout: CliStream;
+    readonly stderr: CliStream;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly json: boolean;
+  }) {
     const plain = (options.env['NO_COLOR'] ?? '') !== '' || options.env['TERM'] === 'dumb' || options.json;
     this.json = options.json;
     this.#stdout = options.stdout;
@@ -31,7 +36,11 @@ export class CliOutput {
 
   /** The command's result: `document` with `--json`, else what `human` writes. */
   result(document: object, human: () => string): void {
-    this.#stdout.write(this.json ? `${JSON.stringify(document, (_, value: unknown) => (value instanceof Error ? this.describe(value) : value), 2)}\n` : human());
+    this.#stdout.write(
+      this.json
+        ? `${JSON.stringify(document, (_, value: unknown) => (value instanceof Error ? this.describe(value) : value), 2)}\n`
+        : human(),
+    );
   }
 
   /** A table with dim titles, or a line that says that there is nothing. */

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { ControlPlane } from '../control-plane.ts';
 import { AbortedError } from '../errors.ts';
+import type { KeyManager } from '../kms/key-manager.ts';
 import { readCliConfig } from './cli-config.ts';
 import type { CliOutput } from './cli-output.ts';
 import { type CreateControlPlane, type CreateKeyManager, controlPlaneOptions } from './control-plane-factory.ts';
@@ -34,7 +35,9 @@ export class CliSession {
     this.signal = options.signal;
   }
 
-  get exitCode(): ExitCode { return this.#exitCode; }
+  get exitCode(): ExitCode {
+    return this.#exitCode;
+  }
 
   /** @param path what `--config` says, if anything */
   useConfig(path: string | undefined): void {
@@ -56,8 +59,10 @@ export class CliSession {
     const config = await readCliConfig(this.path(this.#configPath ?? (env['TENANCY_CONFIG'] || 'tenancy.yaml')), env);
     output.maskAlso(config.secrets);
     this.refuseWhenAborted();
-    const kms = await createKeyManager(config.kms);
-    this.#exitCode = await closing(kms, async () => {
+    const kms: KeyManager[] = [];
+    const keys = { close: async () => void (await Promise.all(kms.map((manager) => manager.close()))) };
+    this.#exitCode = await closing(keys, async () => {
+      for (const one of config.kms) kms.push(await createKeyManager(one));
       const control = await createControlPlane(controlPlaneOptions(config, kms));
       return await closing(control, () => work(control));
     });
@@ -65,7 +70,8 @@ export class CliSession {
 
   /** @throws {AbortedError} when the process was asked to stop */
   refuseWhenAborted(): void {
-    if (this.signal.aborted) throw new AbortedError('Interrupted.', { hint: 'What had been finished is kept; running the command again is safe.' });
+    if (this.signal.aborted)
+      throw new AbortedError('Interrupted.', { hint: 'What had been finished is kept; running the command again is safe.' });
   }
 }
 

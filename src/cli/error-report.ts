@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { ConfigurationError, InvalidTenantIdError, TenancyError, TenantConfigError } from '../errors.ts';
+import { type ConfigIssue, ConfigurationError, InvalidTenantIdError, TenancyError, TenantConfigError } from '../errors.ts';
 import { type ExitCode, exitCode } from './exit-code.ts';
 import { maskSecrets } from './mask-secrets.ts';
 
@@ -13,6 +13,8 @@ export interface ErrorReport {
   readonly retryable: boolean;
   /** What the error underneath said. */
   readonly cause: string | null;
+  /** Of a tenant file: everything wrong with it, each with its path and, from a file, line and column. */
+  readonly issues?: readonly ConfigIssue[];
 }
 
 /** What may be printed of an error: no secret, and of a foreign error its first line only, since the rest may hold parameters. */
@@ -32,6 +34,7 @@ export function errorReport(error: unknown, secrets: readonly string[]): ErrorRe
     auditId: error.auditId ?? null,
     retryable: error.retryable,
     cause: error.cause === undefined || error instanceof TenantConfigError ? null : clean(foreignMessage(error.cause)),
+    ...(error instanceof TenantConfigError ? { issues: error.issues } : {}),
   };
 }
 

@@ -7,7 +7,10 @@ const reference = /\$(\$?)\{([^}]*)\}?/g;
  *
  * @returns the document with values, and an issue that names the variable, never a value, for each one that is missing
  */
-export function interpolate(document: unknown, env: Readonly<Record<string, string | undefined>>): { readonly value: unknown; readonly issues: readonly PathIssue[] } {
+export function interpolate(
+  document: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly value: unknown; readonly issues: readonly PathIssue[] } {
   const issues: PathIssue[] = [];
   return { value: replaceIn(document, [], env, issues), issues };
 }
@@ -21,11 +24,12 @@ function replaceIn(value: unknown, path: ConfigPath, env: Readonly<Record<string
   return value.replaceAll(reference, (text, escaped: string, name: string) => {
     if (escaped !== '') return text.slice(1);
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || !text.endsWith('}')) {
-      issues.push({ path, message: 'holds ${ without a variable’s name and }; write $${ for a plain ${' });
+      issues.push({ path, message: 'holds a dollar and { without a variable’s name and }; write two dollars where none is meant' });
       return '';
     }
     const found = Object.hasOwn(env, name) ? env[name] : undefined;
-    if (found === undefined || found === '') issues.push({ path, message: `needs the environment variable ${name}, which is not set or empty` });
+    if (found === undefined || found === '')
+      issues.push({ path, message: `needs the environment variable ${name}, which is not set or empty` });
     return found ?? '';
   });
 }

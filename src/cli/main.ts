@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { createControlPlane } from '../control.ts';
-import { localKeyManager } from '../kms/local.ts';
 import { abortOnSignals } from './abort-on-signals.ts';
 import { runCli } from './run-cli.ts';
 
@@ -17,6 +15,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   signal,
   version,
-  createControlPlane,
-  createKeyManager: ({ provider: _, ...options }) => localKeyManager(options),
+  // Loaded when they are needed, so that --help answers at once.
+  createControlPlane: async (options) => (await import('../control.ts')).createControlPlane(options),
+  createKeyManager: async ({ provider: _, ...options }) => (await import('../kms/local.ts')).localKeyManager(options),
 });

@@ -14,14 +14,21 @@ export class ProgressBar implements Disposable {
   constructor(stream: NodeJS.WritableStream, enabled: boolean, label: string) {
     if (!enabled) return;
     this.#bar = new SingleBar({
-      stream, format: `${label} {bar} {value}/{total} {text}`, barCompleteChar: '█', barIncompleteChar: '░', barsize: 24,
-      // The cursor stays visible and signals stay ours: a second Ctrl-C ends the process at once and could restore nothing.
-      hideCursor: false, gracefulExit: false, clearOnComplete: true,
+      stream,
+      format: `${label} {bar} {value}/{total} {text}`,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 24,
+      // The terminal stays as it is and signals stay ours: a second Ctrl-C ends the process at once and could restore nothing.
+      hideCursor: false,
+      linewrap: true,
+      gracefulExit: false,
+      clearOnComplete: true,
     });
   }
 
   update(done: number, total: number, text: string): void {
-    const payload = { text: printable(text) };
+    const payload = { text: printable(text).slice(0, 40) };
     if (!this.#started) this.#bar?.start(total, done, payload);
     else this.#bar?.update(done, payload);
     this.#started = true;

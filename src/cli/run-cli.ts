@@ -42,7 +42,10 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
   const end = argv.indexOf('--');
   const output = new CliOutput({ stdout, stderr, env, json: argv.slice(0, end < 0 ? undefined : end).includes('--json') });
   const session = new CliSession({
-    output, env, createControlPlane, createKeyManager,
+    output,
+    env,
+    createControlPlane,
+    createKeyManager,
     cwd: options.cwd ?? process.cwd(),
     signal: options.signal ?? new AbortController().signal,
   });
@@ -67,7 +70,9 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => stdout.write(text),
-      writeErr: (text) => { if (!session.output.json) stderr.write(text); },
+      writeErr: (text) => {
+        if (!session.output.json) stderr.write(text);
+      },
       getOutHelpWidth: () => 120,
       getErrHelpWidth: () => 120,
     })

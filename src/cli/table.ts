@@ -23,7 +23,9 @@ export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<
     return columns[index]!.align === 'right' ? space + text : index === columns.length - 1 ? text : text + space;
   };
   const title = columns.map((column, index) => titlePaint(pad(column.title, index))).join('  ');
-  const body = cells.map((line, at) => line.map((cell, index) => (columns[index]!.paint?.(rows[at]!) ?? ((text: string) => text))(pad(cell, index))).join('  '));
+  const body = cells.map((line, at) =>
+    line.map((cell, index) => (columns[index]!.paint?.(rows[at]!) ?? ((text: string) => text))(pad(cell, index))).join('  '),
+  );
   return [title, ...body].map((line) => `${line.trimEnd()}\n`).join('');
 }
 

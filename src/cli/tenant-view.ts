@@ -17,8 +17,11 @@ export const tenantColumns: readonly Column<TenantDetails>[] = Object.freeze([
 /** Everything about one tenant as pairs of name and value. */
 export function tenantFacts({ tenant, placement, cluster, createdAt, updatedAt }: TenantDetails): readonly (readonly [string, string])[] {
   const { tier, config } = tenant;
-  const settings = (['features', 'integrations', 'branding', 'compliance', 'ai'] as const)
-    .flatMap((section) => Object.entries(config[section]).map(([key, value]) => [`${section}.${key}`, Array.isArray(value) ? value.join(', ') : String(value)] as const));
+  const settings = (['features', 'integrations', 'branding', 'compliance', 'ai'] as const).flatMap((section) =>
+    Object.entries(config[section]).map(
+      ([key, value]) => [`${section}.${key}`, Array.isArray(value) ? value.join(', ') : String(value)] as const,
+    ),
+  );
   return [
     ['id', tenant.id],
     ['name', tenant.name],

@@ -124,7 +124,9 @@ export class LaneWire {
 
   #failure(query: DriverQuery, error: unknown): WireOutcome {
     if (error instanceof ResendRefused) return { kind: 'plan' };
-    if (isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC') {
+    // A fatal error before anything could be sent is the server's answer to the login; afterwards it is the connection's end.
+    const fatal = isServerError(error) && (error.severity === 'FATAL' || error.severity === 'PANIC');
+    if (isServerError(error) && (!fatal || query.state === null)) {
       // Text that parsed but failed later is kept prepared all the same.
       if (query.prepare === true && query.prepared === false) this.#statements++;
       return { kind: 'refused', error };

@@ -129,7 +129,7 @@ class PostgresTransaction implements LaneTransaction {
   }
 
   /** Nothing runs any more from here on. */
-  end(): void { this.#over = true; }
+  end(): void { }
 
   async commit(): Promise<void> {
     if (!this.#begun) return;

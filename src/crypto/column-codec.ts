@@ -52,16 +52,22 @@ export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Bu
   const version = keys.currentVersion;
   const key = keys.dataKey(version);
   if (key === undefined) {
-    throw new EncryptedColumnError(`${place.table}.${place.column} can't be encrypted: tenant ${keys.tenantId} has no data key of version ${version}.`, {
-      tenantId: keys.tenantId,
-      hint: 'Check the tenant’s data keys in the catalog.',
-    });
+    throw new EncryptedColumnError(
+      `${place.table}.${place.column} can't be encrypted: tenant ${keys.tenantId} has no data key of version ${version}.`,
+      {
+        tenantId: keys.tenantId,
+        hint: 'Check the tenant’s data keys in the catalog.',
+      },
+    );
   }
   if (place.rowId !== undefined && !isRowId(place.rowId)) {
-    throw new EncryptedColumnError(`${place.table}.${place.column} of tenant ${keys.tenantId} is bound to its row, and the row’s id is empty or not well-formed text.`, {
-      tenantId: keys.tenantId,
-      hint: 'Give the row an id before it is inserted.',
-    });
+    throw new EncryptedColumnError(
+      `${place.table}.${place.column} of tenant ${keys.tenantId} is bound to its row, and the row’s id is empty or not well-formed text.`,
+      {
+        tenantId: keys.tenantId,
+        hint: 'Give the row an id before it is inserted.',
+      },
+    );
   }
   const header = Buffer.allocUnsafe(ciphertextAt);
   header[0] = format;
@@ -98,13 +104,15 @@ export function keyVersionOf(ciphertext: Buffer): number {
 
 function open(keys: TenantKeys, place: ColumnPlace, bytes: Buffer): Buffer | undefined {
   if (!isWellFormed(bytes)) return undefined;
-  // A value of an unbound column must not pass in a bound one, where its row could be chosen freely, and the other way round.
-  if ((bytes[1] === rowBound) !== (place.rowId !== undefined)) return undefined;
   if (place.rowId !== undefined && !isRowId(place.rowId)) return undefined;
   const key = keys.dataKey(bytes.readUInt32BE(versionAt));
   if (key === undefined) return undefined;
   const tagAt = bytes.byteLength - Xaes256Gcm.tagLength;
-  const sealed = { commitment: bytes.subarray(commitmentAt, ciphertextAt), ciphertext: bytes.subarray(ciphertextAt, tagAt), tag: bytes.subarray(tagAt) };
+  const sealed = {
+    commitment: bytes.subarray(commitmentAt, ciphertextAt),
+    ciphertext: bytes.subarray(ciphertextAt, tagAt),
+    tag: bytes.subarray(tagAt),
+  };
   return Xaes256Gcm.for(key).open(bytes.subarray(nonceAt, commitmentAt), sealed, aadOf(keys.tenantId, place, bytes));
 }
 
@@ -117,8 +125,16 @@ function isWellFormed(bytes: Buffer): boolean {
   return bytes.byteLength >= columnOverhead && bytes[0] === format && (bytes[1]! & ~rowBound) === 0;
 }
 
+/** The flags come from the bytes and the row id from the place: a value of an unbound column opens in no bound one, nor the other way round. */
 function aadOf(tenantId: string, place: ColumnPlace, header: Buffer): Buffer {
-  const fields = ['tenancy.column', header.subarray(0, versionAt), tenantId, place.table, place.column, header.subarray(versionAt, nonceAt)];
+  const fields = [
+    'tenancy.column',
+    header.subarray(0, versionAt),
+    tenantId,
+    place.table,
+    place.column,
+    header.subarray(versionAt, nonceAt),
+  ];
   return lengthPrefixed(place.rowId === undefined ? fields : [...fields, place.rowId]);
 }
 

@@ -25,7 +25,9 @@ export interface ContextKeyPlace {
 export function deriveContextKey(master: KeyObject, place: ContextKeyPlace): KeyObject {
   for (const name of ['keyId', 'clusterId', 'database'] as const) {
     if (place[name] === '' || place[name].includes(':')) {
-      throw new ConfigurationError(`The ${name} ${JSON.stringify(place[name])} can't be part of a context key's name.`, { hint: 'It must not be empty or hold a colon.' });
+      throw new ConfigurationError(`The ${name} ${JSON.stringify(place[name])} can't be part of a context key's name.`, {
+        hint: 'It must not be empty or hold a colon.',
+      });
     }
   }
   return hkdf(requireDataKey(master), `tenancy.context:${place.keyId}:${place.clusterId}:${place.database}`);

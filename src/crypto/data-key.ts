@@ -1,4 +1,4 @@
-import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.ts';
 
 /** The length of every symmetric key of this library, in bytes. */

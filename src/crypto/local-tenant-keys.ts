@@ -41,7 +41,10 @@ export class LocalTenantKeys implements TenantKeys {
     this.#indexSecret = requireDataKey(options.indexSecret);
     for (const [version, key] of this.#dataKeys) {
       if (!Number.isInteger(version) || version < 1 || version > 0xffff_ffff) {
-        throw new ConfigurationError(`Tenant ${this.tenantId} has a data key of version ${version}.`, { tenantId: this.tenantId, hint: 'Versions are whole numbers from 1.' });
+        throw new ConfigurationError(`Tenant ${this.tenantId} has a data key of version ${version}.`, {
+          tenantId: this.tenantId,
+          hint: 'Versions are whole numbers from 1.',
+        });
       }
       requireDataKey(key);
     }
@@ -60,7 +63,10 @@ export class LocalTenantKeys implements TenantKeys {
 
   indexKey(table: string, column: string): KeyObject {
     let byColumn = this.#indexKeys.get(table);
-    if (byColumn === undefined) this.#indexKeys.set(table, (byColumn = new Map()));
+    if (byColumn === undefined) {
+      byColumn = new Map();
+      this.#indexKeys.set(table, byColumn);
+    }
     let key = byColumn.get(column);
     if (key === undefined) {
       key = hkdf(this.#indexSecret, lengthPrefixed(['tenancy.blind-index', this.tenantId, table, column]));

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, timingSafeEqual, type Cipher, type KeyObject } from 'node:crypto';
+import { type Cipher, createCipheriv, createDecipheriv, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { ConfigurationError } from '../errors.ts';
 import { requireDataKey } from './data-key.ts';
 
@@ -89,7 +89,8 @@ export class Xaes256Gcm {
   /** The plaintext, or undefined when anything at all does not fit: callers raise one error for every reason. */
   open(nonce: Uint8Array, sealed: XaesSealed, aad: Uint8Array): Buffer | undefined {
     const { nonceLength, commitmentLength, tagLength } = Xaes256Gcm;
-    if (nonce.byteLength !== nonceLength || sealed.commitment.byteLength !== commitmentLength || sealed.tag.byteLength !== tagLength) return undefined;
+    if (nonce.byteLength !== nonceLength || sealed.commitment.byteLength !== commitmentLength || sealed.tag.byteLength !== tagLength)
+      return undefined;
     const { messageKey, commitment } = this.#derive(nonce);
     try {
       if (!timingSafeEqual(commitment, sealed.commitment)) return undefined;

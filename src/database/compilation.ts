@@ -30,6 +30,8 @@ export class Compilation {
   readonly #params: unknown[] = [];
   #text = '';
   #inline = 0;
+  /** The tenant's id is one parameter, however often it stands in the text. */
+  #tenantIdAt = 0;
   #touchesEncrypted = false;
 
   constructor(options: CompilationOptions) {
@@ -134,7 +136,7 @@ export class Compilation {
   #bareTable(chunks: readonly unknown[], index: number, table: Table): void {
     const kind = tableKindOf(table);
     if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
-    const use = useOfTable(chunks, index);
+    const use = useOfTable(this.#text);
     if (use === 'write' && this.#options.mode === 'scoped') {
       throw new NotSupportedError(`A fragment of SQL writes to ${rangeNameOf(table)}.`, { hint: 'Use db.insert, db.update or db.delete, or a whole statement with tenancy.sql.' });
     }
@@ -235,8 +237,11 @@ export class Compilation {
   #param(value: unknown, cast = ''): void {
     if (this.#inline > 0) {
       this.#raw(inlineLiteral(value));
+    } else if (value === executingTenantId && this.#tenantIdAt > 0) {
+      this.#text += `$${this.#tenantIdAt}${cast}`;
     } else {
       this.#params.push(value);
+      if (value === executingTenantId) this.#tenantIdAt = this.#params.length;
       this.#text += `$${this.#params.length}${cast}`;
     }
   }

@@ -1,7 +1,8 @@
 import * as drizzle from 'drizzle-orm';
-import type { Column, SQL, Subquery, Table } from 'drizzle-orm';
+import type { Column, Query, SQL, Subquery, Table } from 'drizzle-orm';
 import {
-  type PgColumn, type PgColumnBuilderBase, PgDialect, type PgDialectConfig, type PgTable, type SelectedFieldsOrdered,
+  type IndexColumn, type PgColumn, type PgColumnBuilderBase, type PgDeleteConfig, PgDialect, type PgDialectConfig, PgInsertBase, type PgInsertConfig, type PgSelectConfig,
+  type PgSession, type PgTable, type PgUpdateConfig, type SelectedFieldsOrdered,
 } from 'drizzle-orm/pg-core';
 
 /**
@@ -73,14 +74,33 @@ export const mapResultRow = (drizzle as unknown as {
   mapResultRow(fields: SelectedFieldsOrdered, row: readonly unknown[], joinsNotNullable: Record<string, boolean> | undefined): Record<string, unknown>;
 }).mapResultRow;
 
-/** PgDialect with the parts that it keeps private and that scoping has to reach. */
-export interface OpenDialect extends Omit<PgDialect, never> {
+/** PgDialect as far as scoping calls or overrides it, the parts that it keeps private included. */
+export interface OpenDialect {
   readonly casing: { getColumnCasing(column: Column): string };
+  escapeName(name: string): string;
   buildWithCTE(queries: readonly Subquery[] | undefined): SQL | undefined;
   buildSelection(fields: SelectedFieldsOrdered, options?: { readonly isSingleTable?: boolean }): SQL;
+  buildSelectQuery(config: PgSelectConfig): SQL;
+  buildSetOperations(left: SQL, operators: PgSelectConfig['setOperators']): SQL;
+  buildSetOperationQuery(operation: { leftSelect: SQL; setOperator: PgSelectConfig['setOperators'][number] }): SQL;
+  buildInsertQuery(config: PgInsertConfig): SQL;
+  buildUpdateQuery(config: PgUpdateConfig): SQL;
+  buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL;
+  buildDeleteQuery(config: PgDeleteConfig): SQL;
+  buildRefreshMaterializedViewQuery(config: unknown): SQL;
+  migrate(...migrations: unknown[]): Promise<void>;
+  sqlToQuery(query: SQL): Query;
 }
 
 /** PgDialect as a base class whose private methods can be called and overridden. */
 export const OpenPgDialect = PgDialect as unknown as new (config?: PgDialectConfig) => OpenDialect;
 
-export type { PgTable };
+/** PgInsertBase as far as its subclass here overrides it; drizzle's declaration leaves `getSQL` abstract. */
+export interface OpenInsert {
+  onConflictDoNothing(config?: { target?: IndexColumn | IndexColumn[]; where?: SQL }): this;
+  onConflictDoUpdate(config: { target: IndexColumn | IndexColumn[]; set: Record<string, unknown> }): this;
+}
+
+export const OpenPgInsert = PgInsertBase as unknown as new (
+  table: PgTable, values: PgInsertConfig['values'], session: PgSession, dialect: PgDialect, withList?: Subquery[], select?: boolean, overriding?: boolean,
+) => OpenInsert;

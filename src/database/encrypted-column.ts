@@ -38,7 +38,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   override mapToDriverValue(value: never): never {
     const plaintext = this.format.encode(value);
     if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${this.#label()} was given a value of another type.`, { hint: 'Give what the column’s TypeScript type says.' });
+      throw new EncryptedColumnError(`${labelOf(this)} was given a value of another type.`, { hint: 'Give what the column’s TypeScript type says.' });
     }
     return new EncryptedValue(this.place(), plaintext) as never;
   }
@@ -50,12 +50,10 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
   place(): ColumnPlace {
     if (!isTenantTable(this.table)) {
-      throw new ConfigurationError(`${this.#label()} is encrypted, but its table belongs to no tenant.`, { hint: 'Declare the table with tenantTable.' });
+      throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, { hint: 'Declare the table with tenantTable.' });
     }
     return { table: originalNameOf(this.table), column: this.name };
   }
-
-  #label(): string { return `${originalNameOf(this.table)}.${this.name}`; }
 }
 
 /** Builds an {@link EncryptedColumn}; what `encryptedText` and its like return. */
@@ -72,6 +70,11 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   build(table: AnyPgTable): EncryptedColumn {
     return new EncryptedColumn(table, this.config as never, this.#format);
   }
+}
+
+/** Not a private method: drizzle's aliases are proxies, which have none. */
+function labelOf({ table, name }: EncryptedColumn): string {
+  return `${originalNameOf(table)}.${name}`;
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */

@@ -6,13 +6,11 @@ import { TenantIdColumn } from './tenant-id-column.ts';
  * an unqualified name finds no table outside raw statements, and row-level security holds wherever a name is spelled out.
  */
 
-/** Whether a table chunk is read from, written to, or only mentioned (`row_to_json(${products})`), judged by the text before it. */
-export function useOfTable(chunks: readonly unknown[], index: number): 'read' | 'write' | 'mention' {
-  const before = chunks[index - 1];
-  if (!is(before, StringChunk)) return 'mention';
-  const text = before.value.join('');
-  if (/(?:^|[^\w$])(?:delete\s+from|insert\s+into|merge\s+into|update|truncate|table)\s+(?:only\s+)?$/i.test(text)) return 'write';
-  return /(?:^|[^\w$])(?:from|join|using|only)\s+$/i.test(text) ? 'read' : 'mention';
+/** Whether a table is read from, written to, or only mentioned (`row_to_json(${products})`), judged by the text before it. */
+export function useOfTable(textBefore: string): 'read' | 'write' | 'mention' {
+  const tail = textBefore.slice(-80);
+  if (/(?:^|[^\w$])(?:delete\s+from|insert\s+into|merge\s+into|update|truncate|table)\s+(?:only\s+)?$/i.test(tail)) return 'write';
+  return /(?:^|[^\w$])(?:from|join|using|only)\s+$/i.test(tail) ? 'read' : 'mention';
 }
 
 const clauses = new Set([

@@ -4,7 +4,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
-import { builderState, rangeNameOf } from './drizzle-internals.ts';
+import { builderState, columnsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn, EncryptedColumnBuilder } from './encrypted-column.ts';
 import { tableKindOf } from './table-kind.ts';
 
@@ -52,7 +52,7 @@ function checkExtra(table: string, extra: PgTableExtraConfigValue): void {
 
 function checkKey(table: string, what: string, columns: readonly PgColumn[], hint: string): void {
   if (!leads(columns[0])) throw spans(table, what, `Write ${hint}.`);
-  const encrypted = columns.find((column) => column instanceof EncryptedColumn);
+  const encrypted = columns.find((column) => isEncrypted(column));
   if (encrypted !== undefined) {
     throw new ConfigurationError(`${table}.${encrypted.name}: equal values encrypt differently, so that a ${what} can't hold.`, { hint: 'Leave the encrypted column out of the key.' });
   }
@@ -74,6 +74,11 @@ function checkForeignKey(table: string, builder: ForeignKeyBuilder): void {
       throw new ConfigurationError(`${table}: "${action}" would also set tenant_id.`, { hint: 'Use cascade, restrict or no action.' });
     }
   }
+}
+
+/** The extras get stand-ins of the columns; the table has the columns themselves. */
+function isEncrypted({ table, name }: PgColumn): boolean {
+  return Object.values(columnsOf(table)).some((column) => column.name === name && column instanceof EncryptedColumn);
 }
 
 function columnsIn(builder: object): readonly PgColumn[] {

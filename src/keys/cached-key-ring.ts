@@ -1,7 +1,16 @@
 import { abortable } from '../catalog/abortable.ts';
 import { LocalTenantKeys } from '../crypto/local-tenant-keys.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
-import { AbortedError, CatalogError, ClosedError, ConfigurationError, KeyManagerError, TenancyError, TenantInactiveError, UnknownTenantError } from '../errors.ts';
+import {
+  AbortedError,
+  CatalogError,
+  ClosedError,
+  ConfigurationError,
+  KeyManagerError,
+  TenancyError,
+  TenantInactiveError,
+  UnknownTenantError,
+} from '../errors.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import { dataContext, indexContext } from './key-context.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -25,6 +34,7 @@ export interface CachedKeyRingOptions {
 
 interface Entry {
   readonly keys: TenantKeys;
+  /** When the fetch began: what the key manager allowed then is as old as that. */
   readonly loadedAt: number;
   /** No background fetch before this time. */
   refreshAt: number;
@@ -140,9 +150,10 @@ export class CachedKeyRing implements KeyRing {
 
   async #fetch(tenantId: string, load: Load): Promise<TenantKeys> {
     const isCurrent = (): boolean => this.#loads.get(tenantId) === load;
+    const startedAt = performance.now();
     try {
       const keys = await this.#bounded(tenantId, load.abort);
-      if (isCurrent()) this.#keep(tenantId, keys);
+      if (isCurrent()) this.#keep(tenantId, keys, startedAt);
       return keys;
     } catch (error) {
       const entry = this.#entries.get(tenantId);
@@ -159,10 +170,9 @@ export class CachedKeyRing implements KeyRing {
     }
   }
 
-  #keep(tenantId: string, keys: TenantKeys): void {
-    const now = performance.now();
+  #keep(tenantId: string, keys: TenantKeys, loadedAt: number): void {
     this.#entries.delete(tenantId);
-    this.#entries.set(tenantId, { keys, loadedAt: now, refreshAt: now + this.#refreshMs, servedUntil: now + this.#ttlMs });
+    this.#entries.set(tenantId, { keys, loadedAt, refreshAt: loadedAt + this.#refreshMs, servedUntil: loadedAt + this.#ttlMs });
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#maxEntries) break;
       this.#entries.delete(oldest);
@@ -181,11 +191,17 @@ export class CachedKeyRing implements KeyRing {
 
   /** Ends a fetch that takes too long or whose ring is closed, also where source or key manager do not heed signals. */
   async #bounded(tenantId: string, abort: AbortController): Promise<TenantKeys> {
+    if (abort.signal.aborted) throw closedError(tenantId);
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<never>((_, reject) => {
       abort.signal.addEventListener('abort', () => reject(closedError(tenantId)), { once: true });
       timer = setTimeout(() => {
-        reject(new KeyManagerError(`The keys of tenant ${tenantId} did not arrive within ${this.#loadTimeoutMs} ms.`, { reason: 'unavailable', tenantId }));
+        reject(
+          new KeyManagerError(`The keys of tenant ${tenantId} did not arrive within ${this.#loadTimeoutMs} ms.`, {
+            reason: 'unavailable',
+            tenantId,
+          }),
+        );
         abort.abort();
       }, this.#loadTimeoutMs);
     });
@@ -199,13 +215,16 @@ export class CachedKeyRing implements KeyRing {
   async #unwrap(tenantId: string, signal: AbortSignal): Promise<TenantKeys> {
     const wrapped = await this.#source.load(tenantId, signal);
     if (wrapped.tenantId !== tenantId) {
-      throw new CatalogError(`Asked for the keys of tenant ${tenantId}, the catalog answered with those of ${wrapped.tenantId}.`, { tenantId });
+      throw new CatalogError(`Asked for the keys of tenant ${tenantId}, the catalog answered with those of ${wrapped.tenantId}.`, {
+        tenantId,
+      });
     }
     const call = { signal };
     const [indexSecret, ...dataKeys] = await Promise.all([
       this.#managers.for(wrapped.indexSecret.provider).unwrap(wrapped.indexSecret, indexContext(tenantId), call),
       ...wrapped.dataKeys.map(
-        async (entry) => [entry.version, await this.#managers.for(entry.wrapped.provider).unwrap(entry.wrapped, dataContext(tenantId), call)] as const,
+        async (entry) =>
+          [entry.version, await this.#managers.for(entry.wrapped.provider).unwrap(entry.wrapped, dataContext(tenantId), call)] as const,
       ),
     ]);
     return new LocalTenantKeys({ tenantId, currentVersion: wrapped.currentVersion, dataKeys: new Map(dataKeys), indexSecret });
@@ -214,7 +233,8 @@ export class CachedKeyRing implements KeyRing {
 
 /** Whether a failure says nothing of the keys themselves and may pass. */
 function mayPass(error: unknown): boolean {
-  return error instanceof TenancyError && error.retryable && !isRefusal(error);
+  if (isRefusal(error)) return false;
+  return error instanceof KeyManagerError || (error instanceof TenancyError && error.retryable);
 }
 
 /** Whether a failure says that these keys may not be used any more. Of anything else that went wrong fresh keys are none the worse. */

@@ -21,7 +21,17 @@ export const contextMasterContext: KeyContext = Object.freeze({ tenantId: platfo
 /** What sealed passwords of database logins are bound to; the subject, where given, says which one. */
 export const credentialContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'credential' });
 
+/**
+ * What the password of one login is bound to: moved to another row of the catalog, such as an owner's into a service's, it can't be opened.
+ *
+ * @param kind whose login it is
+ */
+export function loginContext(kind: 'service' | 'owner', address: { readonly clusterId: string; readonly database: string }, login: string): SecretContext {
+  return { ...credentialContext, subject: [kind, address.clusterId, address.database, login] };
+}
+
 function tenantContext(tenantId: string, purpose: string): KeyContext {
-  if (tenantId === platformTenantId) throw new ConfigurationError(`"${platformTenantId}" is the platform's own name in key contexts and can't be a tenant's.`);
+  if (tenantId === platformTenantId)
+    throw new ConfigurationError(`"${platformTenantId}" is the platform's own name in key contexts and can't be a tenant's.`);
   return Object.freeze({ tenantId, purpose });
 }

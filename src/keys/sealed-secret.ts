@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { lengthPrefixed } from '../crypto/length-prefixed.ts';
 import { Xaes256Gcm } from '../crypto/xaes-256-gcm.ts';
 import { DecryptionError, KeyManagerError } from '../errors.ts';
@@ -37,9 +37,18 @@ const fixedLength = Xaes256Gcm.nonceLength + Xaes256Gcm.commitmentLength + Xaes2
  * const sealed = await sealSecret(manager, keyRef, { ...credentialContext, subject: ['eu-1', 'tenancy_shared', 'tenancy_app'] }, password);
  * ```
  */
-export async function sealSecret(manager: KeyManager, keyRef: string, context: SecretContext, plaintext: string, call?: KeyManagerCall): Promise<Buffer> {
+export async function sealSecret(
+  manager: KeyManager,
+  keyRef: string,
+  context: SecretContext,
+  plaintext: string,
+  call?: KeyManagerCall,
+): Promise<Buffer> {
   const { key, wrapped } = await manager.generateDataKey(keyRef, keyContextOf(context), call);
-  const header = Buffer.concat([Buffer.of(format), lengthPrefixed([wrapped.provider, wrapped.keyRef, wrapped.keyVersion ?? '', wrapped.ciphertext])]);
+  const header = Buffer.concat([
+    Buffer.of(format),
+    lengthPrefixed([wrapped.provider, wrapped.keyRef, wrapped.keyVersion ?? '', wrapped.ciphertext]),
+  ]);
   const nonce = randomBytes(Xaes256Gcm.nonceLength);
   const bytes = Buffer.from(plaintext, 'utf8');
   const { commitment, ciphertext, tag } = Xaes256Gcm.for(key).seal(nonce, bytes, aadOf(header, context));
@@ -60,7 +69,7 @@ export async function sealSecret(manager: KeyManager, keyRef: string, context: S
  */
 export async function openSecret(managers: KeyManagers, sealed: Buffer, context: SecretContext, call?: KeyManagerCall): Promise<string> {
   const { wrapped, header, body } = envelopeOf(sealed) ?? refuse(context);
-  let key;
+  let key: KeyObject;
   try {
     key = await managers.for(wrapped.provider).unwrap(wrapped, keyContextOf(context), call);
   } catch (error) {
@@ -69,7 +78,11 @@ export async function openSecret(managers: KeyManagers, sealed: Buffer, context:
   }
   const ciphertextAt = Xaes256Gcm.nonceLength + Xaes256Gcm.commitmentLength;
   const tagAt = body.byteLength - Xaes256Gcm.tagLength;
-  const parts = { commitment: body.subarray(Xaes256Gcm.nonceLength, ciphertextAt), ciphertext: body.subarray(ciphertextAt, tagAt), tag: body.subarray(tagAt) };
+  const parts = {
+    commitment: body.subarray(Xaes256Gcm.nonceLength, ciphertextAt),
+    ciphertext: body.subarray(ciphertextAt, tagAt),
+    tag: body.subarray(tagAt),
+  };
   const opened = Xaes256Gcm.for(key).open(body.subarray(0, Xaes256Gcm.nonceLength), parts, aadOf(header, context)) ?? refuse(context);
   const plaintext = opened.toString('utf8');
   opened.fill(0);
@@ -89,7 +102,12 @@ function envelopeOf(sealed: Buffer): { readonly wrapped: WrappedKey; readonly he
   }
   if (sealed.byteLength - at < fixedLength) return undefined;
   const [provider, keyRef, keyVersion, ciphertext] = fields as [Buffer, Buffer, Buffer, Buffer];
-  const wrapped = { provider: provider.toString(), keyRef: keyRef.toString(), ciphertext, ...(keyVersion.byteLength === 0 ? {} : { keyVersion: keyVersion.toString() }) };
+  const wrapped = {
+    provider: provider.toString(),
+    keyRef: keyRef.toString(),
+    ciphertext,
+    ...(keyVersion.byteLength === 0 ? {} : { keyVersion: keyVersion.toString() }),
+  };
   return { wrapped, header: sealed.subarray(0, at), body: sealed.subarray(at) };
 }
 

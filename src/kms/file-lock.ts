@@ -49,7 +49,8 @@ export class FileLock {
         signal?.throwIfAborted();
         if (await linked(draft, path)) return new FileLock(path, token);
         await breakIfStale(path, staleMs);
-        if (performance.now() > deadline) throw Object.assign(new Error(`The lock ${path} is held by another process.`), { code: 'ETIMEDOUT' });
+        if (performance.now() > deadline)
+          throw Object.assign(new Error(`The lock ${path} is held by another process.`), { code: 'ETIMEDOUT' });
         await sleep(2 + Math.random() * 15, undefined, { signal });
       }
     } finally {
@@ -59,7 +60,8 @@ export class FileLock {
 
   /** Call right before what the lock protects is replaced. @throws an Error with code ESTALE when the lock was broken meanwhile */
   async assertHeld(): Promise<void> {
-    if ((await read(this.#path))?.token !== this.#token) throw Object.assign(new Error(`The lock ${this.#path} was taken away.`), { code: 'ESTALE' });
+    if ((await read(this.#path))?.token !== this.#token)
+      throw Object.assign(new Error(`The lock ${this.#path} was taken away.`), { code: 'ESTALE' });
   }
 
   async release(): Promise<void> {
@@ -67,10 +69,19 @@ export class FileLock {
   }
 }
 
-interface Holder { readonly token: string; readonly pid: number; readonly host: string }
+interface Holder {
+  readonly token: string;
+  readonly pid: number;
+  readonly host: string;
+}
 
 async function linked(draft: string, path: string): Promise<boolean> {
-  return (await ignoring('EEXIST', link(draft, path).then(() => true))) ?? false;
+  return (
+    (await ignoring(
+      'EEXIST',
+      link(draft, path).then(() => true),
+    )) ?? false
+  );
 }
 
 async function breakIfStale(path: string, staleMs: number): Promise<void> {

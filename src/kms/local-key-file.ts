@@ -1,5 +1,5 @@
-import { randomUUID, type KeyObject } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { type KeyObject, randomUUID } from 'node:crypto';
+import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { dataKeyFrom } from '../crypto/data-key.ts';
@@ -164,11 +164,17 @@ function parse(text: string, path: string): Keks {
   const parsed = document.safeParse(content);
   if (!parsed.success) {
     // Neither parser's words are passed on: they can quote the file.
-    throw new KeyManagerError(`The key file ${path} is damaged or of another version.`, { reason: 'unavailable', retryable: false, hint: 'Restore it from a backup.' });
+    throw new KeyManagerError(`The key file ${path} is damaged or of another version.`, {
+      reason: 'unavailable',
+      retryable: false,
+      hint: 'Restore it from a backup.',
+    });
   }
   return new Map(
     parsed.data.keys.map((entry) => {
-      const versions = new Map(entry.versions.map(({ version: number, material }) => [number, dataKeyFrom(Buffer.from(material, 'base64'))]));
+      const versions = new Map(
+        entry.versions.map(({ version: number, material }) => [number, dataKeyFrom(Buffer.from(material, 'base64'))]),
+      );
       return [entry.id, Object.freeze({ ...entry, deleteAt: entry.deleteAt, versions })] as const;
     }),
   );
@@ -183,10 +189,13 @@ function serialise(keks: Keks): Buffer {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return false;
-    throw error;
-  });
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }
 
 function failureOf(error: unknown, verb: 'read' | 'written', path: string): unknown {

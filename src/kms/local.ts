@@ -1,4 +1,4 @@
-import { randomBytes, type KeyObject } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { dataKeyFrom, newDataKey, requireDataKey } from '../crypto/data-key.ts';
 import { lengthPrefixed } from '../crypto/length-prefixed.ts';
@@ -6,7 +6,7 @@ import { Xaes256Gcm } from '../crypto/xaes-256-gcm.ts';
 import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
 import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import { isGone, LocalKeyFile, type LocalKek } from './local-key-file.ts';
+import { isGone, type LocalKek, LocalKeyFile } from './local-key-file.ts';
 
 /** Options of {@link localKeyManager}. */
 export interface LocalKeyManagerOptions {
@@ -79,7 +79,12 @@ export class LocalKeyManager implements KeyManager {
     }
     const id = `local-${request.tenantId}-${randomBytes(8).toString('hex')}`;
     const entry: LocalKek = {
-      id, tenantId: request.tenantId, requested: request.protection, state: 'enabled', createdAt: new Date(), deleteAt: undefined,
+      id,
+      tenantId: request.tenantId,
+      requested: request.protection,
+      state: 'enabled',
+      createdAt: new Date(),
+      deleteAt: undefined,
       versions: new Map([[1, newDataKey()]]),
     };
     await this.#update('createKey', (keks) => keks.set(id, entry), call);
@@ -88,13 +93,21 @@ export class LocalKeyManager implements KeyManager {
 
   /** Gives a KEK a new version that wraps from now on; older ones go on unwrapping. {@link rewrap} moves keys to it. */
   async rotate(keyRef: string, call?: KeyManagerCall): Promise<void> {
-    await this.#update('rotate', (keks) => {
-      const entry = usable(find(keks, keyRef));
-      keks.set(keyRef, { ...entry, versions: new Map([...entry.versions, [newestOf(entry) + 1, newDataKey()]]) });
-    }, call);
+    await this.#update(
+      'rotate',
+      (keks) => {
+        const entry = usable(find(keks, keyRef));
+        keks.set(keyRef, { ...entry, versions: new Map([...entry.versions, [newestOf(entry) + 1, newDataKey()]]) });
+      },
+      call,
+    );
   }
 
-  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(
+    keyRef: string,
+    context: KeyContext,
+    call?: KeyManagerCall,
+  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
     const key = newDataKey();
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
@@ -109,25 +122,39 @@ export class LocalKeyManager implements KeyManager {
     header.writeUInt32BE(version, 1);
     const nonce = randomBytes(Xaes256Gcm.nonceLength);
     const plaintext = key.export();
-    const { commitment, ciphertext, tag } = Xaes256Gcm.for(entry.versions.get(version)!).seal(nonce, plaintext, aadOf(header, keyRef, context));
+    const { commitment, ciphertext, tag } = Xaes256Gcm.for(entry.versions.get(version)!).seal(
+      nonce,
+      plaintext,
+      aadOf(header, keyRef, context),
+    );
     plaintext.fill(0);
-    return { provider: this.provider, keyRef, keyVersion: String(version), ciphertext: Buffer.concat([header, nonce, commitment, ciphertext, tag]) };
+    return {
+      provider: this.provider,
+      keyRef,
+      keyVersion: String(version),
+      ciphertext: Buffer.concat([header, nonce, commitment, ciphertext, tag]),
+    };
   }
 
   async unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject> {
     const { keyRef, ciphertext: bytes } = wrapped;
-    if (wrapped.provider !== this.provider) throw failure('wrongKey', keyRef, `belongs to the key manager "${wrapped.provider}", not to this one`, context);
+    if (wrapped.provider !== this.provider)
+      throw failure('wrongKey', keyRef, `belongs to the key manager "${wrapped.provider}", not to this one`, context);
     const entry = usable(await this.#find('unwrap', keyRef, call));
-    if (bytes.byteLength !== wrappedLength || bytes[0] !== format) throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+    if (bytes.byteLength !== wrappedLength || bytes[0] !== format)
+      throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
     const version = bytes.readUInt32BE(1);
-    if (wrapped.keyVersion !== undefined && wrapped.keyVersion !== String(version)) throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+    if (wrapped.keyVersion !== undefined && wrapped.keyVersion !== String(version))
+      throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
     const kek = entry.versions.get(version);
     const nonce = bytes.subarray(nonceAt, commitmentAt);
     const commitment = bytes.subarray(commitmentAt, ciphertextAt);
-    if (kek === undefined || !Xaes256Gcm.for(kek).commits(nonce, commitment)) throw failure('wrongKey', keyRef, 'is not the key that wrapped these bytes', context);
+    if (kek === undefined || !Xaes256Gcm.for(kek).commits(nonce, commitment))
+      throw failure('wrongKey', keyRef, 'is not the key that wrapped these bytes', context);
     const sealed = { commitment, ciphertext: bytes.subarray(ciphertextAt, tagAt), tag: bytes.subarray(tagAt) };
     const opened = Xaes256Gcm.for(kek).open(nonce, sealed, aadOf(bytes.subarray(0, nonceAt), keyRef, context));
-    if (opened === undefined) throw failure('invalidCiphertext', keyRef, 'wrapped these bytes for another tenant or purpose, or they were changed', context);
+    if (opened === undefined)
+      throw failure('invalidCiphertext', keyRef, 'wrapped these bytes for another tenant or purpose, or they were changed', context);
     return dataKeyFrom(opened);
   }
 
@@ -141,11 +168,15 @@ export class LocalKeyManager implements KeyManager {
   }
 
   async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
-    await this.#update('disable', (keks) => {
-      const entry = find(keks, keyRef);
-      if (entry.state === 'pendingDeletion') throw failure('pendingDeletion', keyRef, 'is to be deleted already');
-      keks.set(keyRef, { ...entry, state: 'disabled' });
-    }, call);
+    await this.#update(
+      'disable',
+      (keks) => {
+        const entry = find(keks, keyRef);
+        if (entry.state === 'pendingDeletion') throw failure('pendingDeletion', keyRef, 'is to be deleted already');
+        keks.set(keyRef, { ...entry, state: 'disabled' });
+      },
+      call,
+    );
   }
 
   /**
@@ -159,11 +190,15 @@ export class LocalKeyManager implements KeyManager {
     if (!Number.isInteger(days) || days < 0 || days > longestDays) {
       throw new ConfigurationError(`A key can't be deleted in ${days} days.`, { hint: `Give whole days, from 0 to ${longestDays}.` });
     }
-    await this.#update('scheduleDeletion', (keks) => {
-      const entry = find(keks, keyRef);
-      const deleteAt = new Date(Math.min(Date.now() + days * 86_400_000, entry.deleteAt?.getTime() ?? Infinity));
-      keks.set(keyRef, { ...entry, state: 'pendingDeletion', deleteAt });
-    }, call);
+    await this.#update(
+      'scheduleDeletion',
+      (keks) => {
+        const entry = find(keks, keyRef);
+        const deleteAt = new Date(Math.min(Date.now() + days * 86_400_000, entry.deleteAt?.getTime() ?? Infinity));
+        keks.set(keyRef, { ...entry, state: 'pendingDeletion', deleteAt });
+      },
+      call,
+    );
   }
 
   async close(): Promise<void> {

@@ -2,16 +2,17 @@ import type { LedgerStore, TargetLedger } from '../catalog/ledger-store.ts';
 import type { Placement } from '../catalog/placement.ts';
 import type { PlacementStore } from '../catalog/placement-store.ts';
 import type { TenantStore } from '../catalog/tenant-store.ts';
+import type { DatabaseAddress } from '../connection/credentials.ts';
 import { UnknownTenantError } from '../errors.ts';
 import { migrateTarget } from '../migrate/migrate-target.ts';
 import { type AppliedByTarget, migrateTargets } from '../migrate/migrate-targets.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus, MigrationTargetReport } from '../migrate/migration-report.ts';
 import type { AppliedMigration, MigrationSource } from '../migrate/migration-source.ts';
 import { migrationStatus } from '../migrate/migration-status.ts';
-import type { MigrationTarget } from '../migrate/migration-target.ts';
+import { type MigrationTarget, referenceSchema } from '../migrate/migration-target.ts';
 import { withClient } from '../provision/admin-client.ts';
 import type { OwnerAccess } from '../provision/owner-access.ts';
-import { installPolicies } from '../rls/install-policies.ts';
+import { installPolicies, installReferencePolicies } from '../rls/install-policies.ts';
 
 /** What the migration of a platform's tenants works with. */
 export interface MigrationPlaneParts {
@@ -20,6 +21,8 @@ export interface MigrationPlaneParts {
   readonly ledger: LedgerStore;
   readonly owners: OwnerAccess;
   readonly source: () => Promise<MigrationSource>;
+  /** Migrations of schema `reference`, which every tenant database has. */
+  readonly reference: () => Promise<MigrationSource>;
 }
 
 /** Migrates the platform's tenants: finds the schemas, runs them as their owners, installs policies, keeps the central ledger. */
@@ -37,18 +40,46 @@ export class MigrationPlane {
     return await migrateTarget(await this.#target(placement), source, { ...this.#hooks(source), ...options, ledger });
   }
 
+  /** Brings the reference tables of one database to the newest migration; before its tenants, whose tables may point at them. */
+  async migrateReference(address: DatabaseAddress): Promise<MigrationTargetReport> {
+    const source = await this.#parts.reference();
+    const target = await this.#referenceTarget(address);
+    const ledger = (await this.#parts.ledger.applied(target)).map(asApplied);
+    return await migrateTarget(target, source, { ...this.#hooks(source), ledger });
+  }
+
   /** Brings many to the newest migration. @throws {UnknownTenantError} when a tenant that is named has no placement */
   async migrate(options: MigrateOptions): Promise<MigrationReport> {
-    const source = await this.#parts.source();
     const placements = onePerSchema(await this.#placements(options));
+    const source = await this.#parts.source();
     const targets = await Promise.all(placements.map(async (placement) => await this.#target(placement)));
-    return await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(placements) });
+    const shared = await this.#migrateReferences(placements, options);
+    if (shared.failed > 0) return shared;
+    const own = await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(targets) });
+    return { targets: [...shared.targets, ...own.targets], failed: own.failed };
   }
 
   async status(): Promise<readonly MigrationStatus[]> {
     const placements = onePerSchema(await this.#placements({}));
-    const targets = placements.map((placement) => ({ key: keyOf(placement), tenantId: tenantOf(placement) }));
-    return migrationStatus(targets, await this.#parts.source(), await this.#appliedBy(placements));
+    const targets = placements.map((placement) => ({ ...placement, key: keyOf(placement), tenantId: tenantOf(placement) }));
+    return migrationStatus(targets, await this.#parts.source(), await this.#appliedBy(targets));
+  }
+
+  /** The reference tables of every database that holds one of the placements; tenants are not touched before they stand. */
+  async #migrateReferences(placements: readonly Placement[], options: MigrateOptions): Promise<MigrationReport> {
+    const source = await this.#parts.reference();
+    if (source.migrations.length === 0) return { targets: [], failed: 0 };
+    const databases = new Map(placements.map((placement) => [`${placement.clusterId}/${placement.database}`, placement]));
+    const targets = await Promise.all([...databases.values()].map(async (address) => await this.#referenceTarget(address)));
+    return await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(targets) });
+  }
+
+  async #referenceTarget({ clusterId, database }: DatabaseAddress): Promise<MigrationTarget> {
+    const owner = await this.#parts.owners.of({ clusterId, database });
+    return {
+      key: `${clusterId}/${database}/${referenceSchema}`, clusterId, database, schema: referenceSchema, isolation: 'row', tenantId: undefined,
+      ownerUrl: owner.url, contextToken: (backendPid) => owner.signer.signMaintenance(backendPid),
+    };
   }
 
   async #placements(options: Pick<MigrateOptions, 'tier' | 'tenants'>): Promise<readonly Placement[]> {
@@ -76,9 +107,11 @@ export class MigrationPlane {
     return {
       afterMigrate: async (target: MigrationTarget): Promise<void> => {
         const owner = await this.#parts.owners.of(target);
-        await withClient(owner.url, async (sql) => await installPolicies(sql, {
-          schema: target.schema, isolation: target.isolation, tenantId: target.tenantId, ownerRole: owner.login, appRole: owner.app,
-        }));
+        const roles = { ownerRole: owner.login, appRole: owner.app };
+        await withClient(owner.url, async (sql) => {
+          if (target.schema === referenceSchema) await installReferencePolicies(sql, roles);
+          else await installPolicies(sql, { schema: target.schema, isolation: target.isolation, tenantId: target.tenantId, ...roles });
+        });
       },
       recordLedger: async (target: MigrationTarget, applied: readonly AppliedMigration[]): Promise<void> => {
         await this.#parts.ledger.record(target, applied);
@@ -88,9 +121,9 @@ export class MigrationPlane {
     };
   }
 
-  async #appliedBy(placements: readonly Placement[]): Promise<AppliedByTarget> {
+  async #appliedBy(targets: readonly (Pick<MigrationTarget, 'key' | 'clusterId' | 'database' | 'schema'>)[]): Promise<AppliedByTarget> {
     const ledgers = new Map((await this.#parts.ledger.all()).map((ledger) => [placeOf(ledger), ledger.migrations.map(asApplied)]));
-    return new Map(placements.map((placement) => [keyOf(placement), ledgers.get(placeOf(placement)) ?? []]));
+    return new Map(targets.map((target) => [target.key, ledgers.get(placeOf(target)) ?? []]));
   }
 }
 

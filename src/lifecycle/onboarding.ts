@@ -98,6 +98,8 @@ export class Onboarding {
       enter('schema');
       await this.#makeSchema(placement, compensation);
       enter('migrate');
+      const shared = await this.#parts.migrations.migrateReference(placement);
+      if (shared.error !== undefined) throw shared.error;
       const report = await this.#parts.migrations.migratePlacement(placement, { signal: options.signal });
       if (report.error !== undefined) throw report.error;
       enter('activate');

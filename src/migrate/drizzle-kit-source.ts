@@ -22,7 +22,10 @@ export async function drizzleKitSource(directory: string): Promise<MigrationSour
   const files = (await readdir(directory)).filter((file) => !file.startsWith('.') && extname(file) === '.sql');
   const stray = files.find((file) => !tags.includes(file.slice(0, -'.sql'.length)));
   if (stray !== undefined) {
-    throw new MigrationError(`The file "${stray}" is not in meta/_journal.json.`, { migration: stray, hint: 'Make it with "drizzle-kit generate --custom", or move it out of the directory.' });
+    throw new MigrationError(`The file "${stray}" is not in meta/_journal.json.`, {
+      migration: stray,
+      hint: 'Make it with "drizzle-kit generate --custom", or move it out of the directory.',
+    });
   }
   const migrations = await Promise.all(tags.map((tag) => readMigration(directory, tag)));
   return Object.freeze({ directory, format: 'drizzle-kit', migrations: Object.freeze(migrations) });
@@ -38,7 +41,9 @@ async function readJournal(directory: string): Promise<readonly string[]> {
   }
   const journal = journalSchema.safeParse(json);
   if (!journal.success) {
-    throw new MigrationError(`meta/_journal.json can't be used: ${journal.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}.`);
+    throw new MigrationError(
+      `meta/_journal.json can't be used: ${journal.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}.`,
+    );
   }
   const tags = journal.data.entries.toSorted((a, b) => a.idx - b.idx).map((entry) => entry.tag);
   for (const [i, tag] of tags.entries()) {
@@ -46,7 +51,10 @@ async function readJournal(directory: string): Promise<readonly string[]> {
     // The runner orders by the number that a name begins with; the journal must say the same.
     const before = tags[i - 1];
     if (!/^\d/.test(tag) || (before !== undefined && Number.parseInt(before, 10) >= Number.parseInt(tag, 10))) {
-      throw new MigrationError(`The name "${tag}" does not follow the order of meta/_journal.json.`, { migration: tag, hint: 'Use drizzle-kit’s migration prefix "index" or "timestamp".' });
+      throw new MigrationError(`The name "${tag}" does not follow the order of meta/_journal.json.`, {
+        migration: tag,
+        hint: 'Use drizzle-kit’s migration prefix "index" or "timestamp".',
+      });
     }
   }
   return tags;
@@ -59,7 +67,11 @@ async function readMigration(directory: string, tag: string): Promise<Migration>
   });
   const sql = rewritePublic(content, file);
   refuseSchemas(sql, tag);
-  const actions: MigrationActions = { up: (pgm) => { pgm.sql(sql); } };
+  const actions: MigrationActions = {
+    up: (pgm) => {
+      pgm.sql(sql);
+    },
+  };
   return Object.freeze({ name: tag, checksum: migrationChecksum(content), kind: 'sql', file, actions: Object.freeze(actions) });
 }
 
@@ -67,8 +79,14 @@ async function readMigration(directory: string, tag: string): Promise<Migration>
 function refuseSchemas(sql: string, tag: string): void {
   const found = sqlStatements(sql).find(({ tokens }) => isWord(tokens[0], 'create', 'drop', 'alter') && isWord(tokens[1], 'schema'));
   if (found === undefined) return;
-  throw new MigrationError(`The migration "${tag}" makes or changes a schema (${found.tokens.slice(0, 3).map((token) => token.text).join(' ')}).`, {
-    migration: tag,
-    hint: 'It runs once for every tenant, in the tenant’s schema: keep tables of other schemas, reference tables too, out of drizzle-kit’s schema files.',
-  });
+  throw new MigrationError(
+    `The migration "${tag}" makes or changes a schema (${found.tokens
+      .slice(0, 3)
+      .map((token) => token.text)
+      .join(' ')}).`,
+    {
+      migration: tag,
+      hint: 'It runs once for every tenant, in the tenant’s schema: keep tables of other schemas, reference tables too, out of drizzle-kit’s schema files.',
+    },
+  );
 }

@@ -14,7 +14,11 @@ export interface FanOutOptions<R> {
  *
  * @returns the results in the items' order; undefined for those that were never started
  */
-export async function fanOut<T, R>(items: readonly T[], action: (item: T) => Promise<R>, options: FanOutOptions<R>): Promise<readonly (R | undefined)[]> {
+export async function fanOut<T, R>(
+  items: readonly T[],
+  action: (item: T) => Promise<R>,
+  options: FanOutOptions<R>,
+): Promise<readonly (R | undefined)[]> {
   const results: (R | undefined)[] = new Array<R | undefined>(items.length).fill(undefined);
   let next = 0;
   let stopped = false;

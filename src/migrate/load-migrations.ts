@@ -18,12 +18,23 @@ import { nodePgMigrateSource } from './node-pg-migrate-source.ts';
  */
 export async function loadMigrations(directory: string): Promise<MigrationSource> {
   const absolute = resolve(directory);
-  const isDirectory = await stat(absolute).then((entry) => entry.isDirectory(), () => false);
-  if (!isDirectory) throw new ConfigurationError(`The migrations directory "${directory}" does not exist.`, { hint: 'Give the directory that drizzle-kit or node-pg-migrate writes to.' });
-  const isDrizzleKit = await stat(join(absolute, 'meta', '_journal.json')).then((entry) => entry.isFile(), () => false);
+  const isDirectory = await stat(absolute).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory)
+    throw new ConfigurationError(`The migrations directory "${directory}" does not exist.`, {
+      hint: 'Give the directory that drizzle-kit or node-pg-migrate writes to.',
+    });
+  const isDrizzleKit = await stat(join(absolute, 'meta', '_journal.json')).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
   const source = isDrizzleKit ? await drizzleKitSource(absolute) : await nodePgMigrateSource(absolute);
   if (source.migrations.length === 0) {
-    throw new ConfigurationError(`The migrations directory "${directory}" holds no migration.`, { hint: 'Generate the first one before tenants are migrated.' });
+    throw new ConfigurationError(`The migrations directory "${directory}" holds no migration.`, {
+      hint: 'Generate the first one before tenants are migrated.',
+    });
   }
   return source;
 }

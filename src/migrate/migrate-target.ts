@@ -38,7 +38,11 @@ export interface MigrateTargetOptions extends MigrationHooks, MigrationTimeouts 
  * if (report.error !== undefined) throw report.error;
  * ```
  */
-export async function migrateTarget(target: MigrationTarget, source: MigrationSource, options: MigrateTargetOptions): Promise<MigrationTargetReport> {
+export async function migrateTarget(
+  target: MigrationTarget,
+  source: MigrationSource,
+  options: MigrateTargetOptions,
+): Promise<MigrationTargetReport> {
   const startedAt = performance.now();
   const report = (outcome: MigrationTargetReport['outcome'], applied: readonly string[], error?: Error): MigrationTargetReport =>
     Object.freeze({ target: target.key, outcome, applied: Object.freeze([...applied]), durationMs: performance.now() - startedAt, error });
@@ -51,17 +55,24 @@ export async function migrateTarget(target: MigrationTarget, source: MigrationSo
     const before = await session.applied();
     // The target's own ledger is the truth of what was applied; the central one knows the checksums.
     const checksums = new Map(options.ledger?.map(({ migration, checksum }) => [migration, checksum]));
-    const pending = pendingMigrations(source, before.map((migration) => ({ migration, checksum: checksums.get(migration) })), target);
+    const pending = pendingMigrations(
+      source,
+      before.map((migration) => ({ migration, checksum: checksums.get(migration) })),
+      target,
+    );
     let failure: unknown;
     if (pending.length > 0) {
       await runMigrations(session, source, target, ({ name }) => {
         current = name;
         options.onStart?.(name);
-      }).catch((error: unknown) => { failure = error ?? new Error('nothing was thrown as an error'); });
+      }).catch((error: unknown) => {
+        failure = error ?? new Error('nothing was thrown as an error');
+      });
     }
     const after = failure === undefined ? await session.applied() : await appliedAfterFailure(session, before);
     const kept = after.filter((name) => !before.includes(name));
-    if (failure === undefined && kept.length !== pending.length) failure = new Error(`${pending.length} migrations were pending, ${kept.length} are recorded`);
+    if (failure === undefined && kept.length !== pending.length)
+      failure = new Error(`${pending.length} migrations were pending, ${kept.length} are recorded`);
     if (failure === undefined) current = undefined;
     if (failure === undefined || kept.length > 0) {
       try {
@@ -79,7 +90,11 @@ export async function migrateTarget(target: MigrationTarget, source: MigrationSo
 }
 
 async function settle(
-  target: MigrationTarget, source: MigrationSource, hooks: MigrationHooks, names: readonly string[], checksums: ReadonlyMap<string, string>,
+  target: MigrationTarget,
+  source: MigrationSource,
+  hooks: MigrationHooks,
+  names: readonly string[],
+  checksums: ReadonlyMap<string, string>,
 ): Promise<void> {
   await hooks.afterMigrate(target);
   const applied = asApplied(source.migrations.filter(({ name }) => names.includes(name) && !checksums.has(name)));

@@ -10,7 +10,10 @@ import { checkTarget, type MigrationTarget } from './migration-target.ts';
 /** The central ledger's answer for all targets: what was applied, by target key. */
 export type AppliedByTarget = ReadonlyMap<string, readonly AppliedMigration[]>;
 
-export interface MigrateTargetsOptions extends MigrationHooks, MigrationTimeouts, Pick<MigrateOptions, 'concurrency' | 'stopOnError' | 'signal' | 'onProgress'> {
+export interface MigrateTargetsOptions
+  extends MigrationHooks,
+    MigrationTimeouts,
+    Pick<MigrateOptions, 'concurrency' | 'stopOnError' | 'signal' | 'onProgress'> {
   /** Asked once, before anything is run: targets that have everything are not connected to. */
   appliedByTarget(): Promise<AppliedByTarget>;
 }
@@ -26,13 +29,19 @@ export interface MigrateTargetsOptions extends MigrationHooks, MigrationTimeouts
  * const report = await migrateTargets(targets, source, { appliedByTarget, afterMigrate, recordLedger, concurrency: 8, stopOnError: false });
  * ```
  */
-export async function migrateTargets(targets: readonly MigrationTarget[], source: MigrationSource, options: MigrateTargetsOptions): Promise<MigrationReport> {
+export async function migrateTargets(
+  targets: readonly MigrationTarget[],
+  source: MigrationSource,
+  options: MigrateTargetsOptions,
+): Promise<MigrationReport> {
   const { concurrency = 4, stopOnError = true, signal } = options;
-  if (!Number.isInteger(concurrency) || concurrency < 1) throw new ConfigurationError(`The concurrency must be a whole number from 1, not ${String(concurrency)}.`);
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new ConfigurationError(`The concurrency must be a whole number from 1, not ${String(concurrency)}.`);
   const keys = new Set<string>();
   for (const target of targets) {
     checkTarget(target);
-    if (keys.has(target.key)) throw new ConfigurationError(`The migration target "${target.key}" was given twice.`, { tenantId: target.tenantId });
+    if (keys.has(target.key))
+      throw new ConfigurationError(`The migration target "${target.key}" was given twice.`, { tenantId: target.tenantId });
     keys.add(target.key);
   }
   const ledger = await options.appliedByTarget();
@@ -46,7 +55,10 @@ export async function migrateTargets(targets: readonly MigrationTarget[], source
   };
   const reports = await fanOut(
     targets,
-    async (target) => finish(behind.has(target) ? await migrateTarget(target, source, { ...options, ledger: ledgerOf(target) }) : unstarted(target, 'unchanged')),
+    async (target) =>
+      finish(
+        behind.has(target) ? await migrateTarget(target, source, { ...options, ledger: ledgerOf(target) }) : unstarted(target, 'unchanged'),
+      ),
     { concurrency, signal, stopAfter: ({ outcome }) => stopOnError && outcome === 'failed' },
   );
   const complete = reports.map((report, i) => report ?? unstarted(targets[i]!, 'skipped', skipReason(targets[i]!, signal)));

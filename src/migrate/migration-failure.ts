@@ -31,7 +31,12 @@ const hints: Readonly<Record<string, string>> = {
 };
 
 /** Makes the error that a failed migration is reported by; nothing in it can hold a row's values. */
-export function migrationFailure(error: unknown, target: MigrationTarget, migration: string | undefined, kept: readonly string[] = []): MigrationError {
+export function migrationFailure(
+  error: unknown,
+  target: MigrationTarget,
+  migration: string | undefined,
+  kept: readonly string[] = [],
+): MigrationError {
   if (error instanceof MigrationError && error.migration !== undefined && error.tenantId !== undefined) return error;
   const what = migration === undefined ? `Migrating ${target.key} failed` : `The migration "${migration}" of ${target.key} failed`;
   const outcome = kept.length === 0 ? '' : ` What had been committed before stays: ${kept.join(', ')}.`;
@@ -39,23 +44,46 @@ export function migrationFailure(error: unknown, target: MigrationTarget, migrat
   if (!isDatabaseError(error)) {
     const message = error instanceof Error ? error.message : 'something that is no Error was thrown';
     const cause = error instanceof TenancyError ? error : undefined;
-    return new MigrationError(`${what}: ${withStop(message)}${outcome}`, { ...options, cause, retryable: cause?.retryable ?? isConnectionLoss(error) });
+    return new MigrationError(`${what}: ${withStop(message)}${outcome}`, {
+      ...options,
+      cause,
+      retryable: cause?.retryable ?? isConnectionLoss(error),
+    });
   }
   const speaks = speakingClasses.includes(error.code.slice(0, 2)) || speakingStates.includes(error.code);
   const said = speaks ? error.message : 'the data met a condition whose message may quote it';
   const failure: SqlFailure = {
-    sqlState: error.code, severity: error.severity, schema: error.schema, table: error.table, column: error.column, constraint: error.constraint, routine: error.routine,
+    sqlState: error.code,
+    severity: error.severity,
+    schema: error.schema,
+    table: error.table,
+    column: error.column,
+    constraint: error.constraint,
+    routine: error.routine,
   };
-  const cause = new (error.code === '42501' ? PolicyViolationError : QueryFailedError)(`PostgreSQL answered ${error.code}: ${said}`, failure, { tenantId: target.tenantId });
-  return new MigrationError(`${what} with ${error.code}: ${withStop(said)}${outcome}`, { ...options, cause, hint: hints[error.code], retryable: retryable.test(error.code) });
+  const cause = new (error.code === '42501' ? PolicyViolationError : QueryFailedError)(
+    `PostgreSQL answered ${error.code}: ${said}`,
+    failure,
+    { tenantId: target.tenantId },
+  );
+  return new MigrationError(`${what} with ${error.code}: ${withStop(said)}${outcome}`, {
+    ...options,
+    cause,
+    hint: hints[error.code],
+    retryable: retryable.test(error.code),
+  });
 }
 
 function isDatabaseError(error: unknown): error is DatabaseError {
-  return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code);
+  return (
+    error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code)
+  );
 }
 
 function isConnectionLoss(error: unknown): boolean {
-  return error instanceof Error && (('code' in error && /^E[A-Z]+$/.test(String(error.code))) || /connection terminated/i.test(error.message));
+  return (
+    error instanceof Error && (('code' in error && /^E[A-Z]+$/.test(String(error.code))) || /connection terminated/i.test(error.message))
+  );
 }
 
 function withStop(text: string): string {

@@ -14,16 +14,28 @@ export interface PlannedFor {
  * @throws {MigrationError} when an applied migration's file changed, is gone, or stands behind one that was never applied
  */
 export function pendingMigrations(
-  source: MigrationSource, applied: readonly { readonly migration: string; readonly checksum: string | undefined }[], target: PlannedFor,
+  source: MigrationSource,
+  applied: readonly { readonly migration: string; readonly checksum: string | undefined }[],
+  target: PlannedFor,
 ): readonly Migration[] {
   const byName = new Map(source.migrations.map((migration) => [migration.name, migration]));
   for (const { migration: name, checksum } of applied) {
     const migration = byName.get(name);
     if (migration === undefined) {
-      throw planError(target, name, `was applied to ${target.key}, but is not in ${source.directory}`, 'Migrate with the newest release; never rename or delete an applied migration.');
+      throw planError(
+        target,
+        name,
+        `was applied to ${target.key}, but is not in ${source.directory}`,
+        'Migrate with the newest release; never rename or delete an applied migration.',
+      );
     }
     if (checksum !== undefined && checksum !== migration.checksum) {
-      throw planError(target, name, `was changed after it had been applied to ${target.key}`, 'Restore the file and put the change into a new migration.');
+      throw planError(
+        target,
+        name,
+        `was changed after it had been applied to ${target.key}`,
+        'Restore the file and put the change into a new migration.',
+      );
     }
   }
   const names = new Set(applied.map(({ migration }) => migration));
@@ -33,7 +45,12 @@ export function pendingMigrations(
   const later = pending.find(({ name }) => names.has(name));
   if (later !== undefined) {
     const missing = pending[0]!.name;
-    throw planError(target, missing, `was not applied to ${target.key}, but "${later.name}" behind it was`, 'Give it a number behind all applied migrations.');
+    throw planError(
+      target,
+      missing,
+      `was not applied to ${target.key}, but "${later.name}" behind it was`,
+      'Give it a number behind all applied migrations.',
+    );
   }
   return pending;
 }

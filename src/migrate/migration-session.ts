@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AbortedError, MigrationError } from '../errors.ts';
+import { quoteIdentifier } from '../sql/identifier.ts';
 import { migrationsTable } from './migration-source.ts';
 import { contextRenewalMs, type MigrationTarget } from './migration-target.ts';
 
@@ -26,7 +27,12 @@ export class MigrationSession implements AsyncDisposable {
   private constructor(target: MigrationTarget, timeouts: MigrationTimeouts) {
     this.#target = target;
     this.#timeouts = timeouts;
-    this.#client = new pg.Client({ connectionString: target.ownerUrl, application_name: 'tenancy-migrate', connectionTimeoutMillis: 10_000, keepAlive: true });
+    this.#client = new pg.Client({
+      connectionString: target.ownerUrl,
+      application_name: 'tenancy-migrate',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+    });
     // Without a listener a lost connection ends the process; every later query rejects by itself.
     this.#client.on('error', () => {});
   }
@@ -74,8 +80,10 @@ export class MigrationSession implements AsyncDisposable {
       `select set_config('tenancy.context', $1, false), set_config('search_path', $2, false), set_config('lock_timeout', $3, false),
         set_config('statement_timeout', $4, false), set_config('row_security', 'on', false), set_config('standard_conforming_strings', 'on', false)`,
       [
-        this.#target.contextToken(this.#backendPid), `"${schema}", "reference", "extensions", pg_temp`,
-        String(this.#timeouts.lockTimeoutMs ?? 5_000), String(this.#timeouts.statementTimeoutMs ?? 0),
+        this.#target.contextToken(this.#backendPid),
+        `${quoteIdentifier(schema)}, "reference", "extensions", pg_temp`,
+        String(this.#timeouts.lockTimeoutMs ?? 5_000),
+        String(this.#timeouts.statementTimeoutMs ?? 0),
       ],
     );
     this.#signedAt = signedAt;
@@ -95,7 +103,11 @@ export class MigrationSession implements AsyncDisposable {
       const { rows } = await this.#client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [key]);
       if (rows[0]?.locked === true) return;
       if (performance.now() > until) {
-        throw new MigrationError(`Another session is still migrating ${this.#target.key}.`, { tenantId: this.#target.tenantId, retryable: true, hint: 'Run again when it has ended.' });
+        throw new MigrationError(`Another session is still migrating ${this.#target.key}.`, {
+          tenantId: this.#target.tenantId,
+          retryable: true,
+          hint: 'Run again when it has ended.',
+        });
       }
       await sleep(pauseMs, undefined, { signal }).catch(() => {
         throw new AbortedError(`Waiting to migrate ${this.#target.key} was aborted.`, { tenantId: this.#target.tenantId });
@@ -105,8 +117,10 @@ export class MigrationSession implements AsyncDisposable {
 
   /** The names in the target's own ledger, in the order in which they were applied. */
   async applied(): Promise<readonly string[]> {
-    const table = `"${this.#target.schema}"."${migrationsTable}"`;
-    const { rows: [found] } = await this.#client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table]);
+    const table = `${quoteIdentifier(this.#target.schema)}.${quoteIdentifier(migrationsTable)}`;
+    const {
+      rows: [found],
+    } = await this.#client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table]);
     if (found?.exists !== true) return [];
     const { rows } = await this.#client.query<{ name: string }>(`select name from ${table} order by run_on, id`);
     return rows.map(({ name }) => name);
@@ -116,7 +130,9 @@ export class MigrationSession implements AsyncDisposable {
   async close(): Promise<void> {
     try {
       if (this.inTransaction) await this.#client.query('rollback');
-    } catch { /* The connection is gone, and the transaction with it. */ }
+    } catch {
+      /* The connection is gone, and the transaction with it. */
+    }
     await this.#client.end().catch(() => {});
   }
 
@@ -125,20 +141,32 @@ export class MigrationSession implements AsyncDisposable {
   }
 
   async #check(): Promise<void> {
-    const { rows: [row] } = await this.#client.query<{ pid: number; login: string; above: boolean; schema: boolean }>(
+    const {
+      rows: [row],
+    } = await this.#client.query<{ pid: number; login: string; above: boolean; schema: boolean }>(
       `select pg_backend_pid() as pid, session_user::text as login, r.rolsuper or r.rolbypassrls as above,
         exists (select from pg_namespace where nspname = $1) as schema from pg_roles r where r.rolname = session_user`,
       [this.#target.schema],
     );
     const { key, tenantId, database, schema } = this.#target;
     if (row === undefined || row.above) {
-      throw new MigrationError(`The login "${row?.login ?? '?'}" would migrate ${key} above row-level security: it is superuser or has BYPASSRLS.`, { tenantId, hint: 'Migrate as the owner role.' });
+      throw new MigrationError(
+        `The login "${row?.login ?? '?'}" would migrate ${key} above row-level security: it is superuser or has BYPASSRLS.`,
+        { tenantId, hint: 'Migrate as the owner role.' },
+      );
     }
     // A pooler makes up the pid that it sends at start-up.
     if ((this.#client as unknown as { readonly processID: number | null }).processID !== row.pid) {
-      throw new MigrationError(`The owner's connection to ${key} goes through a pooler.`, { tenantId, hint: 'Give the server’s own host and port: the lock and the context belong to a session.' });
+      throw new MigrationError(`The owner's connection to ${key} goes through a pooler.`, {
+        tenantId,
+        hint: 'Give the server’s own host and port: the lock and the context belong to a session.',
+      });
     }
-    if (!row.schema) throw new MigrationError(`The schema "${schema}" of ${key} does not exist in database "${database}".`, { tenantId, hint: 'Provision the tenant first.' });
+    if (!row.schema)
+      throw new MigrationError(`The schema "${schema}" of ${key} does not exist in database "${database}".`, {
+        tenantId,
+        hint: 'Provision the tenant first.',
+      });
     this.#backendPid = row.pid;
   }
 }

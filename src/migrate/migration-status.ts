@@ -9,7 +9,11 @@ import type { MigrationTarget } from './migration-target.ts';
  *
  * @throws {MigrationError} when a ledger and the migrations contradict each other
  */
-export function migrationStatus(targets: readonly Pick<MigrationTarget, 'key' | 'tenantId'>[], source: MigrationSource, ledger: AppliedByTarget): readonly MigrationStatus[] {
+export function migrationStatus(
+  targets: readonly Pick<MigrationTarget, 'key' | 'tenantId'>[],
+  source: MigrationSource,
+  ledger: AppliedByTarget,
+): readonly MigrationStatus[] {
   return targets.map((target) => {
     const applied = ledger.get(target.key) ?? [];
     const pending = pendingMigrations(source, applied, target).map(({ name }) => name);

@@ -28,7 +28,10 @@ export interface MigrationTarget {
 /** After how many milliseconds a session's context is signed anew. */
 export const contextRenewalMs = 30_000;
 
-const reservedSchemas = ['public', 'tenancy', 'reference', 'extensions', 'information_schema'];
+/** The schema of tables that every tenant reads; the one shared schema that the platform's own migrations may change. */
+export const referenceSchema = 'reference';
+
+const reservedSchemas = ['public', 'tenancy', 'extensions', 'information_schema'];
 
 /**
  * Checks a target before anything is sent: node-pg-migrate writes the schema's name into SQL as it stands.
@@ -37,7 +40,8 @@ const reservedSchemas = ['public', 'tenancy', 'reference', 'extensions', 'inform
  */
 export function checkTarget(target: MigrationTarget): void {
   const { schema } = target;
-  if (!/^[a-z][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith('pg_') || reservedSchemas.includes(schema)) {
+  const ofTenant = target.tenantId !== undefined && schema === referenceSchema;
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith('pg_') || reservedSchemas.includes(schema) || ofTenant) {
     throw new ConfigurationError(`"${schema.slice(0, 63)}" of ${target.key} is not a schema that migrations may run in.`, {
       tenantId: target.tenantId,
       hint: 'A tenant’s schema has small letters, digits and underscores, and is not one of PostgreSQL’s or of the library’s own.',

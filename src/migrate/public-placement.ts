@@ -3,8 +3,24 @@ import type { SqlToken } from './sql-tokenizer.ts';
 
 /** Words after which a name of a relation or type stands, so that a schema before it can be left out. */
 const beforeName = [
-  'references', 'table', 'exists', 'only', 'type', 'on', 'into', 'update', 'from', 'join', 'sequence', 'view', 'index', 'concurrently',
-  'column', 'domain', 'like', 'truncate',
+  'references',
+  'table',
+  'exists',
+  'only',
+  'type',
+  'on',
+  'into',
+  'update',
+  'from',
+  'join',
+  'sequence',
+  'view',
+  'index',
+  'concurrently',
+  'column',
+  'domain',
+  'like',
+  'truncate',
 ];
 
 /**
@@ -34,7 +50,9 @@ function standsBeforeName(tokens: readonly SqlToken[], i: number): boolean {
 /** `"state" "public"."status"` in the columns of a table or composite type. */
 function isColumnType(tokens: readonly SqlToken[], i: number): boolean {
   const [first, second] = tokens;
-  const defines = (isWord(first, 'create') && tokens.slice(1, 4).some((token) => isWord(token, 'table', 'type'))) || (isWord(first, 'alter') && isWord(second, 'table', 'type'));
+  const defines =
+    (isWord(first, 'create') && tokens.slice(1, 4).some((token) => isWord(token, 'table', 'type'))) ||
+    (isWord(first, 'alter') && isWord(second, 'table', 'type'));
   if (!defines || !isName(tokens[i - 1])) return false;
   const ahead = tokens[i - 2];
   if (isWord(ahead, 'column', 'add', 'attribute')) return true;
@@ -42,7 +60,16 @@ function isColumnType(tokens: readonly SqlToken[], i: number): boolean {
   return isSymbol(ahead, '(', ',') || (isWord(ahead, 'exists') && isWord(tokens[i - 3], 'not'));
 }
 
-const namingFunctions = ['nextval', 'setval', 'currval', 'pg_get_serial_sequence', 'to_regclass', 'to_regtype', 'to_regproc', 'to_regprocedure'];
+const namingFunctions = [
+  'nextval',
+  'setval',
+  'currval',
+  'pg_get_serial_sequence',
+  'to_regclass',
+  'to_regtype',
+  'to_regproc',
+  'to_regprocedure',
+];
 
 /** Whether a literal is read as an object's name (`nextval('public.seq')`, `'public.t'::regclass`), or is code that a DO block may execute. */
 export function refersToPublic(tokens: readonly SqlToken[], i: number, inCode: boolean): boolean {

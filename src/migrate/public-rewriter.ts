@@ -56,12 +56,14 @@ function editsOf(statement: SqlStatement, where: Where): readonly Edit[] {
       const edit = editOfDollarQuote(statement, token, where);
       if (edit !== undefined) edits.push(edit);
     } else if (token.kind === 'string') {
-      if (refersToPublic(tokens, i, where.inCode)) throw refused(where, token, 'A string that names an object of schema public stands here');
+      if (refersToPublic(tokens, i, where.inCode))
+        throw refused(where, token, 'A string that names an object of schema public stands here');
     } else if (token.kind === 'quoted' && /^u/i.test(token.text)) {
       throw refused(where, token, 'An identifier with Unicode escapes stands here, which may hide any name');
     } else if (isPublic(token)) {
       const placement = placementOfPublic(tokens, i);
-      if (placement === 'unknown') throw refused(where, token, `Schema public is mentioned here (${excerpt(tokens, i)}) in a way that has no known place`);
+      if (placement === 'unknown')
+        throw refused(where, token, `Schema public is mentioned here (${excerpt(tokens, i)}) in a way that has no known place`);
       if (placement === 'qualifier') edits.push(unqualify(token, tokens[i + 2]!));
     }
   }
@@ -83,7 +85,10 @@ function editOfDollarQuote({ tokens }: SqlStatement, token: SqlToken, where: Whe
     return { start: token.start, end: token.start + token.text.length, text: tag + rewrite(body, inner) + tag };
   }
   const definesRoutine = isWord(tokens[0], 'create') && tokens.slice(1, 5).some((word) => isWord(word, 'function', 'procedure'));
-  if (definesRoutine && tokenizeSql(body).some((inner) => isPublic(inner) || (inner.kind === 'string' && /public"?\s*\./i.test(inner.text)))) {
+  if (
+    definesRoutine &&
+    tokenizeSql(body).some((inner) => isPublic(inner) || (inner.kind === 'string' && /public"?\s*\./i.test(inner.text)))
+  ) {
     throw refused(where, token, 'The body of this function mentions schema public');
   }
   return undefined;
@@ -94,7 +99,10 @@ function isPublic(token: SqlToken): boolean {
 }
 
 function excerpt(tokens: readonly SqlToken[], i: number): string {
-  return tokens.slice(Math.max(0, i - 1), i + 3).map((token) => (token.kind === 'string' || token.kind === 'dollar' ? '…' : token.text)).join(' ');
+  return tokens
+    .slice(Math.max(0, i - 1), i + 3)
+    .map((token) => (token.kind === 'string' || token.kind === 'dollar' ? '…' : token.text))
+    .join(' ');
 }
 
 function refused(where: Where, token: SqlToken, what: string): MigrationError {

@@ -7,6 +7,7 @@ import { refuseExposedTables } from './exposure.ts';
 import type { MigrationSession } from './migration-session.ts';
 import { type Migration, type MigrationActions, type MigrationSource, migrationsTable } from './migration-source.ts';
 import type { MigrationTarget } from './migration-target.ts';
+import { referenceFingerprint, refuseSharedChanges } from './shared-tables.ts';
 import { statementRules } from './statement-rules.ts';
 
 const thisFile = fileURLToPath(import.meta.url);
@@ -21,15 +22,22 @@ const silent = { debug: (): void => {}, info: (): void => {}, warn: (): void => 
  *
  * @param onStart called with each migration when it begins
  */
-export async function runMigrations(session: MigrationSession, source: MigrationSource, target: MigrationTarget, onStart: (migration: Migration) => void): Promise<void> {
-  const run = new MigrationRun(session, target, onStart);
+export async function runMigrations(
+  session: MigrationSession,
+  source: MigrationSource,
+  target: MigrationTarget,
+  onStart: (migration: Migration) => void,
+): Promise<void> {
+  const run = new MigrationRun(session, target, await referenceFingerprint(session), onStart);
   await runner({
     dbClient: run as unknown as ClientBase,
     // The files were read once, for all targets. The runner lists a directory all the same, so it is shown one file, which stands for
     // all of them: this one, because it is always there, also when a deployment replaces the migrations meanwhile.
     dir: dirname(thisFile),
     ignorePattern: `(?!${basename(thisFile).replaceAll('.', '\\.')}$).*`,
-    migrationLoaderStrategies: [{ extensions: [extname(thisFile)], loader: async () => source.migrations.map((migration) => run.unit(migration)) }],
+    migrationLoaderStrategies: [
+      { extensions: [extname(thisFile)], loader: async () => source.migrations.map((migration) => run.unit(migration)) },
+    ],
     direction: 'up',
     migrationsTable,
     migrationsSchema: target.schema,
@@ -54,21 +62,27 @@ interface RunnerUnit {
 class MigrationRun {
   readonly #session: MigrationSession;
   readonly #target: MigrationTarget;
+  readonly #reference: string;
   readonly #onStart: (migration: Migration) => void;
   /** The builder whose `up` is under way, for queries that the migration itself sends. */
   #building: MigrationBuilder | undefined;
   #enumValueAdded = false;
 
-  constructor(session: MigrationSession, target: MigrationTarget, onStart: (migration: Migration) => void) {
+  constructor(session: MigrationSession, target: MigrationTarget, reference: string, onStart: (migration: Migration) => void) {
     this.#session = session;
     this.#target = target;
+    this.#reference = reference;
     this.#onStart = onStart;
   }
 
   unit(migration: Migration): RunnerUnit {
     const { shorthands } = migration.actions;
     const up = async (pgm: MigrationBuilder): Promise<void> => this.#up(migration, pgm);
-    return { id: migration.file, filePaths: [migration.file], actions: shorthands === undefined ? { up, down: false } : { up, down: false, shorthands } };
+    return {
+      id: migration.file,
+      filePaths: [migration.file],
+      actions: shorthands === undefined ? { up, down: false } : { up, down: false, shorthands },
+    };
   }
 
   async query(query: string | QueryConfig, values?: unknown[]): Promise<QueryResult> {
@@ -114,7 +128,10 @@ class MigrationRun {
   }
 
   async #end(text: string): Promise<QueryResult> {
-    if (text.startsWith('COMMIT') && this.#session.inTransaction) await refuseExposedTables(this.#session, this.#target);
+    if (text.startsWith('COMMIT') && this.#session.inTransaction) {
+      await refuseExposedTables(this.#session, this.#target);
+      await refuseSharedChanges(this.#session, this.#target, this.#reference);
+    }
     return this.#session.query(text);
   }
 
@@ -134,6 +151,9 @@ class MigrationRun {
 /** A function with two parameters is given a callback to say that it is done (node-pg-migrate's older form). */
 async function callUp(migration: Migration, pgm: MigrationBuilder): Promise<void> {
   const { up } = migration.actions;
-  if (up.length === 2) await new Promise<void>((resolve, reject) => { Promise.resolve(up(pgm, resolve)).catch(reject); });
+  if (up.length === 2)
+    await new Promise<void>((resolve, reject) => {
+      Promise.resolve(up(pgm, resolve)).catch(reject);
+    });
   else await up(pgm);
 }

@@ -10,18 +10,24 @@ export interface SqlToken {
   readonly closed: boolean;
 }
 
-const space = /\s+/y;
-const lineComment = /--[^\n\r]*/y;
 const escapeString = /[eE]'(?:[^'\\]|\\[\s\S]|'')*('?)/y;
-const plainString = /(?:[uU]&|[bBxXnN])?'(?:[^']|'')*('?)/y;
 const continuedEscapeString = /'(?:[^'\\]|\\[\s\S]|'')*('?)/y;
-const quotedName = /(?:[uU]&)?"(?:[^"]|"")*("?)/y;
-const word = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
+
+/** In the order in which they are tried; a group, where there is one, is the closing quote. */
+const patterns: readonly (readonly [SqlTokenKind, RegExp])[] = [
+  ['space', /\s+/y],
+  ['comment', /--[^\n\r]*/y],
+  ['string', escapeString],
+  ['string', /(?:[uU]&|[bBxXnN])?'(?:[^']|'')*('?)/y],
+  ['quoted', /(?:[uU]&)?"(?:[^"]|"")*("?)/y],
+  ['word', /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y],
+  ['number', /\d\w*(?:\.\d\w*)?/y],
+  ['symbol', /::|[\s\S]/y],
+];
 const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
-const number = /\d\w*(?:\.\d\w*)?/y;
 
 /**
- * Splits SQL the way PostgreSQL's lexer does (with `standard_conforming_strings` on, the only setting since PostgreSQL 19), so that text
+ * Splits SQL the way PostgreSQL's lexer does (with `standard_conforming_strings` on, which a migration's session sets), so that text
  * inside literals, dollar quotes and comments is never taken for SQL.
  *
  * @example
@@ -31,42 +37,47 @@ const number = /\d\w*(?:\.\d\w*)?/y;
  */
 export function tokenizeSql(sql: string): readonly SqlToken[] {
   const tokens: SqlToken[] = [];
-  let at = 0;
-  const push = (kind: SqlTokenKind, end: number, closed = true): void => {
-    tokens.push({ kind, text: sql.slice(at, end), start: at, closed });
-    at = end;
-  };
-  const match = (pattern: RegExp): RegExpExecArray | null => {
-    pattern.lastIndex = at;
-    return pattern.exec(sql);
-  };
-  while (at < sql.length) {
-    let found: RegExpExecArray | null;
-    if ((found = match(space))) push('space', at + found[0].length);
-    else if ((found = match(lineComment))) push('comment', at + found[0].length);
-    else if (sql.startsWith('/*', at)) {
-      const end = endOfBlockComment(sql, at);
-      push('comment', end ?? sql.length, end !== undefined);
-    } else if ((found = match(escapeString) ?? (continuesEscapeString(tokens) ? match(continuedEscapeString) : null) ?? match(plainString))) {
-      push('string', at + found[0].length, found[1] === "'");
-    } else if ((found = match(quotedName))) push('quoted', at + found[0].length, found[1] === '"');
-    else if ((found = match(word))) push('word', at + found[0].length);
-    else if ((found = match(dollarTag))) {
-      const end = sql.indexOf(found[0], at + found[0].length);
-      push('dollar', end < 0 ? sql.length : end + found[0].length, end >= 0);
-    } else if ((found = match(number))) push('number', at + found[0].length);
-    else push('symbol', at + (sql.startsWith('::', at) ? 2 : 1));
-  }
+  for (let at = 0; at < sql.length; at += tokens.at(-1)!.text.length) tokens.push(tokenAt(sql, at, tokens));
   return tokens;
+}
+
+function tokenAt(sql: string, start: number, before: readonly SqlToken[]): SqlToken {
+  const token = (kind: SqlTokenKind, end: number | undefined): SqlToken => ({
+    kind,
+    text: sql.slice(start, end),
+    start,
+    closed: end !== undefined,
+  });
+  if (sql.startsWith('/*', start)) return token('comment', endOfBlockComment(sql, start));
+  const tag = textAt(dollarTag, sql, start)?.[0];
+  if (tag !== undefined) {
+    const end = sql.indexOf(tag, start + tag.length);
+    return token('dollar', end < 0 ? undefined : end + tag.length);
+  }
+  const continued = sql[start] === "'" && continuesEscapeString(before) ? textAt(continuedEscapeString, sql, start) : undefined;
+  if (continued !== undefined) return { kind: 'string', text: continued[0], start, closed: continued[1] !== '' };
+  for (const [kind, pattern] of patterns) {
+    const found = textAt(pattern, sql, start);
+    if (found !== undefined) return { kind, text: found[0], start, closed: found[1] !== '' };
+  }
+  return token('symbol', start + 1);
+}
+
+function textAt(pattern: RegExp, sql: string, start: number): RegExpExecArray | undefined {
+  pattern.lastIndex = start;
+  return pattern.exec(sql) ?? undefined;
 }
 
 /** PostgreSQL's block comments nest. */
 function endOfBlockComment(sql: string, start: number): number | undefined {
   let depth = 0;
   for (let at = start; at < sql.length; at += 1) {
-    if (sql.startsWith('/*', at)) { depth += 1; at += 1; }
-    else if (sql.startsWith('*/', at)) {
-      depth -= 1; at += 1;
+    if (sql.startsWith('/*', at)) {
+      depth += 1;
+      at += 1;
+    } else if (sql.startsWith('*/', at)) {
+      depth -= 1;
+      at += 1;
       if (depth === 0) return at + 1;
     }
   }

@@ -17,9 +17,17 @@ export function statementRules(sql: string): StatementRules {
   return {
     statements,
     needsNoTransaction: statements.some(needsNoTransaction),
-    transactionControl: statements.find(controlsTransaction)?.tokens.slice(0, 2).map((token) => token.text).join(' '),
-    addsEnumValue: statements.some(({ tokens }) => isWord(tokens[0], 'alter') && isWord(tokens[1], 'type')
-      && tokens.some((token, i) => isWord(token, 'add') && isWord(tokens[i + 1], 'value'))),
+    transactionControl: statements
+      .find(controlsTransaction)
+      ?.tokens.slice(0, 2)
+      .map((token) => token.text)
+      .join(' '),
+    addsEnumValue: statements.some(
+      ({ tokens }) =>
+        isWord(tokens[0], 'alter') &&
+        isWord(tokens[1], 'type') &&
+        tokens.some((token, i) => isWord(token, 'add') && isWord(tokens[i + 1], 'value')),
+    ),
   };
 }
 

@@ -2,7 +2,7 @@ import type { CredentialKind, CredentialStore } from '../catalog/credential-stor
 import type { KeyStore } from '../catalog/key-store.ts';
 import type { DatabaseAddress, DatabaseCredentials } from '../connection/credentials.ts';
 import { CatalogError } from '../errors.ts';
-import { credentialContext } from '../keys/key-context.ts';
+import { loginContext } from '../keys/key-context.ts';
 import { openSecret, sealSecret } from '../keys/sealed-secret.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import { randomPassword } from './login.ts';
@@ -23,7 +23,7 @@ export class CredentialVault {
   async find(kind: CredentialKind, address: DatabaseAddress): Promise<DatabaseCredentials | undefined> {
     const sealed = await this.#store.find(kind, address);
     if (sealed === undefined) return undefined;
-    return { user: sealed.login, password: await openSecret(this.#managers, sealed.sealed, credentialContext) };
+    return { user: sealed.login, password: await openSecret(this.#managers, sealed.sealed, loginContext(kind, address, sealed.login)) };
   }
 
   /** @throws {CatalogError} when the catalog has no such login: the database was not made by this control plane */
@@ -46,7 +46,7 @@ export class CredentialVault {
     await apply(credentials);
     const kek = await this.#keys.activeKek(undefined);
     if (kek === undefined) throw new CatalogError('The platform has no key yet.', { hint: 'Run `tenancy init` first.' });
-    const sealed = await sealSecret(this.#managers.for(kek.provider), kek.keyRef, credentialContext, credentials.password);
+    const sealed = await sealSecret(this.#managers.for(kek.provider), kek.keyRef, loginContext(kind, address, login), credentials.password);
     await this.#store.put(kind, { ...address, login, sealed });
     return credentials;
   }

@@ -28,7 +28,10 @@ export function assertResidency(facts: ResidencyFacts): void {
 }
 
 /** The same decision as a value: undefined when everything stands where it may. */
-export function residencyRefusal(facts: ResidencyFacts, options: { readonly auditId?: string; readonly cause?: unknown } = {}): ResidencyError | undefined {
+export function residencyRefusal(
+  facts: ResidencyFacts,
+  options: { readonly auditId?: string; readonly cause?: unknown } = {},
+): ResidencyError | undefined {
   const { tenant } = facts;
   const places = [
     { what: `its cluster ${facts.clusterId} stands`, region: facts.clusterRegion },
@@ -38,10 +41,14 @@ export function residencyRefusal(facts: ResidencyFacts, options: { readonly audi
   const [first] = places;
   if (first === undefined) return undefined;
   return new ResidencyError(
-    `The tenant ${tenant.id} was refused: its data may be stored and processed in ${tenant.dataResidency.join(', ') || 'no region'} only, but ${
-      places.map(({ what, region }) => `${what} in ${region || '(no region)'}`).join(' and ')}.`,
+    `The tenant ${tenant.id} was refused: its data may be stored and processed in ${tenant.dataResidency.join(', ') || 'no region'} only, but ${places
+      .map(({ what, region }) => `${what} in ${region || '(no region)'}`)
+      .join(' and ')}.`,
     {
-      tenantId: tenant.id, region: first.region, allowedRegions: Object.freeze([...tenant.dataResidency]), ...options,
+      tenantId: tenant.id,
+      region: first.region,
+      allowedRegions: Object.freeze([...tenant.dataResidency]),
+      ...options,
       hint: 'Serve it from an allowed region, or move it; nothing was connected.',
     },
   );

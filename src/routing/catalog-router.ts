@@ -55,7 +55,11 @@ export class CatalogRouter implements Router, AsyncDisposable {
 
   constructor(options: CatalogRouterOptions) {
     this.#options = Object.freeze({ ...options });
-    this.#signers = new ContextSigners({ masters: options.masters, managers: options.managers, ttlSeconds: options.contextTtlSeconds ?? 120 });
+    this.#signers = new ContextSigners({
+      masters: options.masters,
+      managers: options.managers,
+      ttlSeconds: options.contextTtlSeconds ?? 120,
+    });
     this.#pools = new LoginPools({
       credentials: options.credentials,
       openPool: options.openPool,
@@ -107,7 +111,9 @@ export class CatalogRouter implements Router, AsyncDisposable {
   #build(record: TenantRecord): Promise<Route> {
     let building = this.#building.get(record);
     if (building === undefined) {
-      building = this.#buildNow(record).finally(() => { this.#building.delete(record); });
+      building = this.#buildNow(record).finally(() => {
+        this.#building.delete(record);
+      });
       this.#building.set(record, building);
     }
     return building;
@@ -135,7 +141,10 @@ export class CatalogRouter implements Router, AsyncDisposable {
     const refusal = residencyRefusal(facts);
     if (refusal === undefined) return;
     const audit = await this.#record('residency', refusal, tenant.id, {
-      cluster: cluster.id, clusterRegion: facts.clusterRegion, kmsRegions: facts.kmsRegions.join(','), runtimeRegion: facts.runtimeRegion,
+      cluster: cluster.id,
+      clusterRegion: facts.clusterRegion,
+      kmsRegions: facts.kmsRegions.join(','),
+      runtimeRegion: facts.runtimeRegion,
       allowedRegions: tenant.dataResidency.join(','),
     });
     throw residencyRefusal(facts, audit) ?? refusal;
@@ -147,7 +156,9 @@ export class CatalogRouter implements Router, AsyncDisposable {
     } catch (error) {
       if (!(error instanceof LoginRefusedError)) throw error;
       const audit = await this.#record('login', error, error.tenantId, {
-        cluster: request.cluster.id, database: request.database, login: request.credentials.user,
+        cluster: request.cluster.id,
+        database: request.database,
+        login: request.credentials.user,
       });
       throw new LoginRefusedError(error.message, { tenantId: error.tenantId, cause: error, ...audit });
     }
@@ -155,11 +166,16 @@ export class CatalogRouter implements Router, AsyncDisposable {
 
   /** A refusal stands even where it can't be recorded: the caller then gets it with the audit's failure as its cause. */
   async #record(
-    action: 'residency' | 'login', refusal: TenancyError, tenantId: string | undefined, detail: Readonly<Record<string, string>>,
+    action: 'residency' | 'login',
+    refusal: TenancyError,
+    tenantId: string | undefined,
+    detail: Readonly<Record<string, string>>,
   ): Promise<{ readonly auditId: string } | { readonly cause: unknown }> {
     const requestId = currentScope()?.requestId;
     try {
-      return { auditId: await this.#options.auditor.record({ action, outcome: 'refused', tenantId, requestId, errorCode: refusal.code, detail }) };
+      return {
+        auditId: await this.#options.auditor.record({ action, outcome: 'refused', tenantId, requestId, errorCode: refusal.code, detail }),
+      };
     } catch (cause) {
       return { cause };
     }

@@ -21,7 +21,10 @@ export interface SignerPlace {
   readonly audience: string;
 }
 
-interface OpenMaster { readonly keyId: string; readonly key: KeyObject }
+interface OpenMaster {
+  readonly keyId: string;
+  readonly key: KeyObject;
+}
 
 /** One signer per database and login, their keys derived from the newest master that is not retired. */
 export class ContextSigners {
@@ -44,7 +47,9 @@ export class ContextSigners {
     if (signer === undefined) {
       signer = this.#make(place);
       this.#signers.set(name, signer);
-      signer.catch(() => { if (this.#signers.get(name) === signer) this.#signers.delete(name); });
+      signer.catch(() => {
+        if (this.#signers.get(name) === signer) this.#signers.delete(name);
+      });
     }
     return signer;
   }
@@ -59,7 +64,10 @@ export class ContextSigners {
     const { keyId, key } = await this.#openMaster();
     return new ContextSigner({
       key: deriveContextKey(key, { keyId, clusterId: place.clusterId, database: place.database }),
-      keyId, database: place.database, audience: place.audience, ttlSeconds: this.#options.ttlSeconds,
+      keyId,
+      database: place.database,
+      audience: place.audience,
+      ttlSeconds: this.#options.ttlSeconds,
     });
   }
 
@@ -67,14 +75,18 @@ export class ContextSigners {
     if (this.#master === undefined) {
       const master = this.#unwrap();
       this.#master = master;
-      master.catch(() => { if (this.#master === master) this.#master = undefined; });
+      master.catch(() => {
+        if (this.#master === master) this.#master = undefined;
+      });
     }
     return this.#master;
   }
 
   async #unwrap(): Promise<OpenMaster> {
     const masters = await this.#options.masters();
-    const [newest] = masters.filter((master) => master.retiredAt === undefined).sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+    const [newest] = masters
+      .filter((master) => master.retiredAt === undefined)
+      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
     if (newest === undefined) throw new CatalogError('The catalog has no context master that may sign.', { hint: 'Run `tenancy init`.' });
     const known = this.#unwrapped;
     // Reading the masters again is cheap, asking the key manager is not: the same wrapped bytes hold the same key.

@@ -12,7 +12,9 @@ export class LoginCredentials implements DatabaseCredentials {
     Object.freeze(this);
   }
 
-  get password(): string { return this.#password; }
+  get password(): string {
+    return this.#password;
+  }
 
   toJSON(): { readonly user: string } {
     return { user: this.user };

@@ -29,7 +29,9 @@ export class LoginPool implements LanePool {
     this.#parts = parts;
   }
 
-  get size(): number { return this.#current?.size ?? 0; }
+  get size(): number {
+    return this.#current?.size ?? 0;
+  }
 
   /** Whether this is still the login to use. */
   uses(credentials: DatabaseCredentials): boolean {
@@ -45,7 +47,11 @@ export class LoginPool implements LanePool {
     return await (this.#current ?? (await this.#open())).run(unit, signal);
   }
 
-  async transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    context: UnitContext,
+    options: TransactionOptions,
+    callback: (transaction: LaneTransaction) => Promise<T>,
+  ): Promise<T> {
     return await (this.#current ?? (await this.#open())).transaction(context, options, callback);
   }
 
@@ -74,12 +80,18 @@ export class LoginPool implements LanePool {
     this.#current = undefined;
     this.#leaving.add(pool);
     pool.retire();
-    pool.ended.finally(() => { this.#leaving.delete(pool); }).catch(() => {});
+    pool.ended
+      .finally(() => {
+        this.#leaving.delete(pool);
+      })
+      .catch(() => {});
   }
 
   #open(): Promise<TrackedPool> {
     this.#requireServing();
-    this.#opening ??= this.#openNow().finally(() => { this.#opening = undefined; });
+    this.#opening ??= this.#openNow().finally(() => {
+      this.#opening = undefined;
+    });
     return this.#opening;
   }
 
@@ -92,8 +104,12 @@ export class LoginPool implements LanePool {
 
   #requireServing(): void {
     if (!this.#retired) return;
-    throw new LaneLostError(`The login of ${this.#request.cluster.id}/${this.#request.database} was replaced or closed; nothing was sent.`, {
-      sent: false, hint: 'Run the work again: it takes the new login.',
-    });
+    throw new LaneLostError(
+      `The login of ${this.#request.cluster.id}/${this.#request.database} was replaced or closed; nothing was sent.`,
+      {
+        sent: false,
+        hint: 'Run the work again: it takes the new login.',
+      },
+    );
   }
 }

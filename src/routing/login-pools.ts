@@ -9,7 +9,11 @@ export interface LoginPoolsOptions extends LoginPoolParts {
   readonly idleMs: number;
 }
 
-interface Slot { readonly pool: LoginPool; readonly user: string; readonly generation: number }
+interface Slot {
+  readonly pool: LoginPool;
+  readonly user: string;
+  readonly generation: number;
+}
 
 /** The pools of one process, one per database; a login that changed gets a new one. */
 export class LoginPools {
@@ -38,7 +42,9 @@ export class LoginPools {
     const key = JSON.stringify([cluster, database]);
     let acquiring = this.#acquiring.get(key);
     if (acquiring === undefined) {
-      acquiring = this.#acquire(key, cluster, database).finally(() => { if (this.#acquiring.get(key) === acquiring) this.#acquiring.delete(key); });
+      acquiring = this.#acquire(key, cluster, database).finally(() => {
+        if (this.#acquiring.get(key) === acquiring) this.#acquiring.delete(key);
+      });
       this.#acquiring.set(key, acquiring);
     }
     return await acquiring;
@@ -77,20 +83,33 @@ export class LoginPools {
     return slot;
   }
 
-  #slot(key: string, request: { readonly cluster: Cluster; readonly database: string; readonly credentials: DatabaseCredentials }, generation: number): Slot {
+  #slot(
+    key: string,
+    request: { readonly cluster: Cluster; readonly database: string; readonly credentials: DatabaseCredentials },
+    generation: number,
+  ): Slot {
     if (this.#closed) throw new ClosedError(`The database ${request.cluster.id}/${request.database} was asked for after close.`);
     const known = this.#slots.get(key);
     // Somebody who asked later has been answered first: theirs are the newer credentials.
     if (known !== undefined && known.generation > generation) return known;
     const keep = known?.pool.uses(request.credentials) === true;
     if (known !== undefined && !keep) this.#replace(known.pool);
-    const slot = Object.freeze({ pool: keep ? known.pool : new LoginPool(request, this.#options), user: request.credentials.user, generation });
+    const slot = Object.freeze({
+      pool: keep ? known.pool : new LoginPool(request, this.#options),
+      user: request.credentials.user,
+      generation,
+    });
     this.#slots.set(key, slot);
     return slot;
   }
 
   #replace(pool: LoginPool): void {
     this.#replaced.add(pool);
-    pool.retire().finally(() => { this.#replaced.delete(pool); }).catch(() => {});
+    pool
+      .retire()
+      .finally(() => {
+        this.#replaced.delete(pool);
+      })
+      .catch(() => {});
   }
 }

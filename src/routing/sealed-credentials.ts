@@ -1,7 +1,7 @@
 import type { CatalogReader } from '../catalog/catalog-reader.ts';
 import type { CredentialsProvider, DatabaseCredentials } from '../connection/credentials.ts';
 import { ConfigurationError } from '../errors.ts';
-import { credentialContext } from '../keys/key-context.ts';
+import { loginContext } from '../keys/key-context.ts';
 import { openSecret } from '../keys/sealed-secret.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import { LoginCredentials } from './login-credentials.ts';
@@ -11,7 +11,10 @@ export interface SealedCredentialsOptions {
   readonly managers: KeyManagers;
 }
 
-interface Opened { readonly sealed: Buffer; readonly credentials: DatabaseCredentials }
+interface Opened {
+  readonly sealed: Buffer;
+  readonly credentials: DatabaseCredentials;
+}
 
 /**
  * Logins from the catalog, their passwords sealed by the platform KEK: what services use unless told otherwise. Each is opened once
@@ -37,7 +40,7 @@ export function sealedCredentials(options: SealedCredentialsOptions): Credential
     }
     const known = opened.get(name);
     if (known !== undefined && known.credentials.user === stored.login && known.sealed.equals(stored.sealed)) return known.credentials;
-    const password = await openSecret(options.managers, stored.sealed, credentialContext(address, stored.login));
+    const password = await openSecret(options.managers, stored.sealed, loginContext('service', address, stored.login));
     const credentials = new LoginCredentials(stored.login, password);
     opened.set(name, { sealed: stored.sealed, credentials });
     return credentials;

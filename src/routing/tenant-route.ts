@@ -22,7 +22,8 @@ export function tenantRoute(record: TenantRecord, pool: LanePool, signer: Tenant
     const grant = scope?.tenant.id === tenant.id ? scope.grant?.auditId : undefined;
     return grant === undefined ? signer.sign(tenant.id, backendPid) : signer.sign(tenant.id, backendPid, grant);
   };
-  const context = (searchPath: string | undefined, raw: boolean): UnitContext => Object.freeze({ tenantId: tenant.id, sign, searchPath, raw });
+  const context = (searchPath: string | undefined, raw: boolean): UnitContext =>
+    Object.freeze({ tenantId: tenant.id, sign, searchPath, raw });
   return Object.freeze({
     tenant,
     placement,
@@ -36,7 +37,10 @@ export function tenantRoute(record: TenantRecord, pool: LanePool, signer: Tenant
 /** `pg_temp` stands last, or a temporary table would take the place of the tenant's. */
 function searchPathOf(schema: string, tenantId: string): string {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-    throw new CatalogError(`The placement of the tenant ${tenantId} names a schema that can't be one of ours.`, { tenantId, hint: 'Run `tenancy verify`.' });
+    throw new CatalogError(`The placement of the tenant ${tenantId} names a schema that can't be one of ours.`, {
+      tenantId,
+      hint: 'Run `tenancy verify`.',
+    });
   }
   return `"${schema}", "${referenceSchema}", "${extensionsSchema}", pg_temp`;
 }

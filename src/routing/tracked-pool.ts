@@ -18,13 +18,19 @@ export class TrackedPool implements LanePool {
     this.#pool = pool;
     this.#now = now;
     this.#usedAt = now();
-    this.ended = new Promise((resolve) => { this.#end = resolve; });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
   }
 
-  get size(): number { return this.#pool.size; }
+  get size(): number {
+    return this.#pool.size;
+  }
 
   /** How long nothing has run on it, in milliseconds; 0 while something does. */
-  get idleForMs(): number { return this.#active > 0 ? 0 : this.#now() - this.#usedAt; }
+  get idleForMs(): number {
+    return this.#active > 0 ? 0 : this.#now() - this.#usedAt;
+  }
 
   async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
     this.#active++;
@@ -35,7 +41,11 @@ export class TrackedPool implements LanePool {
     }
   }
 
-  async transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    context: UnitContext,
+    options: TransactionOptions,
+    callback: (transaction: LaneTransaction) => Promise<T>,
+  ): Promise<T> {
     this.#active++;
     try {
       return await this.#pool.transaction(context, options, callback);

@@ -50,10 +50,17 @@ export function readConfigDocument(text: string, format: ConfigFormat): ConfigDo
     const { line, col } = lineCounter.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const issues: SyntaxIssue[] = [...document.errors, ...document.warnings]
-    .map((error) => ({ ...at(error.pos[0]), message: describe(error.code, error.message) }));
+  const issues: SyntaxIssue[] = [...document.errors, ...document.warnings].map((error) => ({
+    ...at(error.pos[0]),
+    message: describe(error.code, error.message),
+  }));
   let aliases = 0;
-  visit(document, { Alias: (_, node) => { aliases += 1; if (aliases === maxAliases + 1) issues.push({ ...at(node.range?.[0] ?? 0), message: `more than ${maxAliases} aliases` }); } });
+  visit(document, {
+    Alias: (_, node) => {
+      aliases += 1;
+      if (aliases === maxAliases + 1) issues.push({ ...at(node.range?.[0] ?? 0), message: `more than ${maxAliases} aliases` });
+    },
+  });
   if (issues.length > 0) return failed(issues);
 
   const locate = (path: ConfigPath, atKey = false): TextPosition => at(offsetOf(document.contents, path, atKey));
@@ -118,7 +125,9 @@ function offsetOf(root: unknown, path: ConfigPath, atKey: boolean): number {
   let offset = startOf(node);
   for (const [index, key] of path.entries()) {
     if (isAlias(node) || !isCollection(node)) break;
-    const pair = isMap(node) ? node.items.find((item) => (isScalar(item.key) ? String(item.key.value) : undefined) === String(key)) : undefined;
+    const pair = isMap(node)
+      ? node.items.find((item) => (isScalar(item.key) ? String(item.key.value) : undefined) === String(key))
+      : undefined;
     const next: unknown = isMap(node) ? pair?.value : node.items[Number(key)];
     if (next === undefined || (isMap(node) && pair === undefined)) break;
     const last = index === path.length - 1;

@@ -15,7 +15,9 @@ const maxDepth = 16;
  * @param value the parsed document, or the part of it at `prefix`
  */
 export function checkDocument<S extends Schema & z.ZodType>(
-  schema: S, value: unknown, prefix: ConfigPath = [],
+  schema: S,
+  value: unknown,
+  prefix: ConfigPath = [],
 ): { readonly data: z.output<S>; readonly issues?: never } | { readonly data?: never; readonly issues: readonly PathIssue[] } {
   const unsafe = unsafeIssues(value, prefix);
   if (unsafe.length > 0) return { issues: unsafe };
@@ -48,7 +50,9 @@ function unknownKey(key: string, parent: ConfigPath, schema: Schema, prefix: Con
 function unsafeIssues(value: unknown, path: ConfigPath, depth = 0): PathIssue[] {
   if (typeof value !== 'object' || value === null) return [];
   if (depth > maxDepth) return [{ path, message: `is nested more than ${maxDepth} levels deep` }];
-  const issues: PathIssue[] = Object.hasOwn(value, '__proto__') ? [{ path: [...path, '__proto__'], message: 'unknown key', atKey: true }] : [];
+  const issues: PathIssue[] = Object.hasOwn(value, '__proto__')
+    ? [{ path: [...path, '__proto__'], message: 'unknown key', atKey: true }]
+    : [];
   for (const [key, inner] of Object.entries(value)) {
     if (key !== '__proto__') issues.push(...unsafeIssues(inner, [...path, Array.isArray(value) ? Number(key) : key], depth + 1));
     if (issues.length > 100) break;
@@ -57,7 +61,10 @@ function unsafeIssues(value: unknown, path: ConfigPath, depth = 0): PathIssue[] 
 }
 
 function valueAt(value: unknown, path: ConfigPath): unknown {
-  return path.reduce<unknown>((inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[key] : undefined), value);
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[key] : undefined),
+    value,
+  );
 }
 
 function schemaAt(schema: Schema, path: ConfigPath): Schema | undefined {

@@ -24,7 +24,10 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
 }
 
 function normalise(word: string): string {
-  return word.toLowerCase().replaceAll(/[^a-z0-9]/g, '').replaceAll('colour', 'color');
+  return word
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, '')
+    .replaceAll('colour', 'color');
 }
 
 /** Insertions, deletions, replacements and swapped neighbours between two words. */

@@ -43,11 +43,18 @@ export async function readTenantConfig(path: string): Promise<TenantConfig> {
 export function parseTenantConfigText(text: string, format: ConfigFormat, fileName: string): TenantConfig {
   const document = readConfigDocument(text, format);
   if (document.syntaxIssues.length > 0) {
-    throw fileError(fileName, document.syntaxIssues.map((issue) => ({ path: '(document)', ...issue })));
+    throw fileError(
+      fileName,
+      document.syntaxIssues.map((issue) => ({ path: '(document)', ...issue })),
+    );
   }
   const checked = checkTenantConfig(document.value);
   if (checked.config !== undefined) return checked.config;
-  const issues = checked.issues.map(({ path, message, atKey }) => ({ path: formatConfigPath(path), message, ...document.locate(path, atKey) }));
+  const issues = checked.issues.map(({ path, message, atKey }) => ({
+    path: formatConfigPath(path),
+    message,
+    ...document.locate(path, atKey),
+  }));
   throw fileError(fileName, issues, checked.tenantId, checked.cause);
 }
 
@@ -56,12 +63,15 @@ async function readText(path: string): Promise<string> {
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (cause) {
     throw new ConfigurationError(`The tenant file ${basename(path)} can't be read.`, {
-      cause, hint: 'Check that it exists, may be read and holds UTF-8 text.',
+      cause,
+      hint: 'Check that it exists, may be read and holds UTF-8 text.',
     });
   }
 }
 
 function fileError(fileName: string, issues: readonly LocatedConfigIssue[], tenantId?: string, cause?: Error): TenantConfigError {
-  const list = issues.map(({ path, line, column, message }) => `${line}:${column} ${path === '(document)' ? '' : `${path}: `}${message}`).join('; ');
+  const list = issues
+    .map(({ path, line, column, message }) => `${line}:${column} ${path === '(document)' ? '' : `${path}: `}${message}`)
+    .join('; ');
   return new TenantConfigError(`The tenant file ${fileName} can't be used: ${list}.`, Object.freeze([...issues]), { tenantId, cause });
 }

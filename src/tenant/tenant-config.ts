@@ -7,7 +7,9 @@ import { parseTenantId } from './tenant-id.ts';
 const region = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a region is small letters, digits and hyphens, like us-east-1');
 
 /** A name that the platform's services look features and integrations up by. */
-const settingName = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name here is small letters, digits and underscores, like demand_forecasting');
+const settingName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name here is small letters, digits and underscores, like demand_forecasting');
 
 const word = z.string().trim().min(1, 'must not be empty').max(200);
 
@@ -18,21 +20,33 @@ const tenantConfigSchema = z.strictObject({
   tier: z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/, 'a tier is small letters, digits, hyphens and underscores, like enterprise'),
   region,
   features: z.record(settingName, z.boolean()).default({}),
-  branding: z.strictObject({
-    primary_color: z.string().regex(/^#[0-9a-fA-F]{6}$/, 'a colour is # and six hexadecimal digits, quoted in YAML').optional(),
-    logo_url: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
-  }).default({}),
+  branding: z
+    .strictObject({
+      primary_color: z
+        .string()
+        .regex(/^#[0-9a-fA-F]{6}$/, 'a colour is # and six hexadecimal digits, quoted in YAML')
+        .optional(),
+      logo_url: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+    })
+    .default({}),
   integrations: z.record(settingName, word).default({}),
-  compliance: z.strictObject({
-    pci_dss_level: z.int().min(1).max(4).optional(),
-    hipaa: z.boolean().optional(),
-    data_residency: z.array(region).min(1).optional(),
-  }).default({}),
-  ai: z.strictObject({
-    llm_provider: word.optional(),
-    self_hosted_models: z.boolean().optional(),
-    agent_memory_ttl: z.string().regex(/^\d{1,6}[smhdw]$/, 'a duration is a number and s, m, h, d or w, like 30d').optional(),
-  }).default({}),
+  compliance: z
+    .strictObject({
+      pci_dss_level: z.int().min(1).max(4).optional(),
+      hipaa: z.boolean().optional(),
+      data_residency: z.array(region).min(1).optional(),
+    })
+    .default({}),
+  ai: z
+    .strictObject({
+      llm_provider: word.optional(),
+      self_hosted_models: z.boolean().optional(),
+      agent_memory_ttl: z
+        .string()
+        .regex(/^\d{1,6}[smhdw]$/, 'a duration is a number and s, m, h, d or w, like 30d')
+        .optional(),
+    })
+    .default({}),
 });
 
 /** One tenant's configuration; frozen all through. */
@@ -57,13 +71,21 @@ export function parseTenantConfig(value: unknown): TenantConfig {
   if (checked.config !== undefined) return checked.config;
   const issues = checked.issues.map(({ path, message }): ConfigIssue => ({ path: formatConfigPath(path), message }));
   const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
-  throw new TenantConfigError(`The tenant configuration can't be used: ${list}.`, issues, { tenantId: checked.tenantId, cause: checked.cause });
+  throw new TenantConfigError(`The tenant configuration can't be used: ${list}.`, issues, {
+    tenantId: checked.tenantId,
+    cause: checked.cause,
+  });
 }
 
 /** A configuration, or everything wrong with it by path. */
 export type CheckedTenantConfig =
   | { readonly config: TenantConfig; readonly issues?: never }
-  | { readonly config?: never; readonly issues: readonly PathIssue[]; readonly tenantId: string | undefined; readonly cause: Error | undefined };
+  | {
+      readonly config?: never;
+      readonly issues: readonly PathIssue[];
+      readonly tenantId: string | undefined;
+      readonly cause: Error | undefined;
+    };
 
 /** Checks like {@link parseTenantConfig}, but hands the issues back, for a reader that knows more about where they stand. */
 export function checkTenantConfig(value: unknown): CheckedTenantConfig {
@@ -93,8 +115,12 @@ function residencyIssues(config: TenantConfig, prefix: readonly string[]): PathI
   const path = [...prefix, 'compliance', 'data_residency'];
   const allowed = config.compliance.data_residency;
   if (allowed === undefined) return [];
-  const repeated = allowed.flatMap((name, index) => (allowed.indexOf(name) < index ? [{ path: [...path, index], message: `${name} stands here twice` }] : []));
-  return allowed.includes(config.region) ? repeated : [...repeated, { path, message: `must allow the tenant's own region, ${config.region}` }];
+  const repeated = allowed.flatMap((name, index) =>
+    allowed.indexOf(name) < index ? [{ path: [...path, index], message: `${name} stands here twice` }] : [],
+  );
+  return allowed.includes(config.region)
+    ? repeated
+    : [...repeated, { path, message: `must allow the tenant's own region, ${config.region}` }];
 }
 
 function idError(id: string): InvalidTenantIdError | undefined {

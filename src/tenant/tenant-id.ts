@@ -8,7 +8,7 @@ const pattern = /^[a-z][a-z0-9-]{0,47}$/;
 /** Schema names that PostgreSQL, the catalog or the platform use; a tenant id may not map to one of them. */
 const reserved: ReadonlySet<string> = new Set([
   'public', 'information_schema', 'pg_catalog', 'pg_toast', 'pg_temp', 'tenancy', 'reference', 'extensions', 'postgres',
-  'template0', 'template1', 'catalog', 'shared', 'none', 'all', 'default', 'user', 'current_user', 'session_user',
+  'template0', 'template1', 'catalog', 'shared', 'pool', 'platform', 'none', 'all', 'default', 'user', 'current_user', 'session_user',
 ]);
 
 /**

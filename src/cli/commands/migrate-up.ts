@@ -16,7 +16,8 @@ interface UpOptions {
 
 /** `tenancy migrate up`: brings every chosen tenant's tables to the newest migration. */
 export function addMigrateUp(parent: Command, session: CliSession): void {
-  parent.command('up')
+  parent
+    .command('up')
     .description('bring tenants’ tables to the newest migration')
     .option('--tier <name>', 'only tenants of this tier')
     .option('--tenant <id>', 'only this tenant; may be given several times', collect)
@@ -36,15 +37,20 @@ export function addMigrateUp(parent: Command, session: CliSession): void {
         });
         bar[Symbol.dispose]();
         session.output.result(report, () => {
-          const of = (outcome: MigrationTargetReport['outcome']): number => report.targets.filter((target) => target.outcome === outcome).length;
-          return session.output.table(report.targets, columns(session), 'No targets.')
-            + `\n${of('migrated')} migrated, ${of('unchanged')} unchanged, ${of('failed')} failed, ${of('skipped')} skipped\n`;
+          const of = (outcome: MigrationTargetReport['outcome']): number =>
+            report.targets.filter((target) => target.outcome === outcome).length;
+          return (
+            session.output.table(report.targets, columns(session), 'No targets.') +
+            `\n${of('migrated')} migrated, ${of('unchanged')} unchanged, ${of('failed')} failed, ${of('skipped')} skipped\n`
+          );
         });
         for (const { error } of session.output.json ? [] : report.targets) if (error !== undefined) session.output.error(error);
         if (report.failed > 0) {
-          session.output.error(new MigrationError(`${report.failed} of ${report.targets.length} targets failed.`, {
-            hint: 'Their transactions were rolled back; mend the cause and run migrate up again.',
-          }));
+          session.output.error(
+            new MigrationError(`${report.failed} of ${report.targets.length} targets failed.`, {
+              hint: 'Their transactions were rolled back; mend the cause and run migrate up again.',
+            }),
+          );
           return exitCode.targetsFailed;
         }
         session.refuseWhenAborted();
@@ -59,6 +65,10 @@ function columns({ output: { colors } }: CliSession): readonly Column<MigrationT
     { title: 'TARGET', value: ({ target }) => target },
     { title: 'OUTCOME', value: ({ outcome }) => outcome, paint: ({ outcome }) => paint[outcome] },
     { title: 'MS', align: 'right', value: ({ durationMs }) => Math.round(durationMs) },
-    { title: 'APPLIED', value: ({ applied }) => (applied.length > 3 ? `${applied.length} migrations, up to ${applied.at(-1)}` : applied.join(', ') || undefined) },
+    {
+      title: 'APPLIED',
+      value: ({ applied }) =>
+        applied.length > 3 ? `${applied.length} migrations, up to ${applied.at(-1)}` : applied.join(', ') || undefined,
+    },
   ];
 }

@@ -28,7 +28,8 @@ const steps: readonly ProvisionStep[] = ['record', 'keys', 'database', 'schema',
 
 /** `tenancy tenant create`: onboards tenants from their configuration files; all files are checked before anything is made. */
 export function addTenantCreate(parent: Command, session: CliSession): void {
-  parent.command('create')
+  parent
+    .command('create')
     .description('onboard tenants from their YAML or JSON files')
     .argument('<file...>', 'tenant configuration files')
     .option('--cluster <id>', 'place them on this cluster instead of choosing one')
@@ -53,7 +54,12 @@ export function addTenantCreate(parent: Command, session: CliSession): void {
               onStep: (step) => showStep(bar, index, configs.length, config.id, step),
             });
             outcomes.push({
-              file, tenantId: config.id, outcome: report.created ? 'created' : 'unchanged', placement: report.placement, durationMs: report.durationMs, error: null,
+              file,
+              tenantId: config.id,
+              outcome: report.created ? 'created' : 'unchanged',
+              placement: report.placement,
+              durationMs: report.durationMs,
+              error: null,
             });
           } catch (error) {
             outcomes.push({ file, tenantId: config.id, outcome: 'failed', placement: null, durationMs: null, error });
@@ -69,12 +75,16 @@ export function addTenantCreate(parent: Command, session: CliSession): void {
     });
 }
 
-async function readAll(session: CliSession, files: readonly string[]): Promise<readonly { readonly file: string; readonly config: TenantConfig }[]> {
+async function readAll(
+  session: CliSession,
+  files: readonly string[],
+): Promise<readonly { readonly file: string; readonly config: TenantConfig }[]> {
   const configs: { file: string; config: TenantConfig }[] = [];
   for (const file of files) {
     const config = await readTenantConfig(session.path(file));
     const other = configs.find((before) => before.config.id === config.id);
-    if (other !== undefined) throw new ConfigurationError(`${other.file} and ${file} both configure the tenant ${config.id}.`, { tenantId: config.id });
+    if (other !== undefined)
+      throw new ConfigurationError(`${other.file} and ${file} both configure the tenant ${config.id}.`, { tenantId: config.id });
     configs.push({ file, config });
   }
   return configs;

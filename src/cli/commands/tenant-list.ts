@@ -9,14 +9,17 @@ const statuses: readonly TenantStatus[] = ['provisioning', 'active', 'suspended'
 
 /** `tenancy tenant list`. */
 export function addTenantList(parent: Command, session: CliSession): void {
-  parent.command('list')
+  parent
+    .command('list')
     .description('list tenants and where they are placed')
     .option('--tier <name>', 'only of this tier')
     .option('--region <name>', 'only in this region')
     .addOption(new Option('--status <status>', 'only with this status').choices(statuses))
-    .action((filter: TenantFilter) => session.withControl(async (control) => {
-      const tenants = await control.tenants({ tier: filter.tier, region: filter.region, status: filter.status });
-      session.output.result({ tenants }, () => session.output.table(tenants, tenantColumns, 'No tenants.'));
-      return exitCode.ok;
-    }));
+    .action((filter: TenantFilter) =>
+      session.withControl(async (control) => {
+        const tenants = await control.tenants({ tier: filter.tier, region: filter.region, status: filter.status });
+        session.output.result({ tenants }, () => session.output.table(tenants, tenantColumns, 'No tenants.'));
+        return exitCode.ok;
+      }),
+    );
 }

@@ -7,7 +7,8 @@ import { tenantFacts } from '../tenant-view.ts';
 
 /** `tenancy tenant show`. */
 export function addTenantShow(parent: Command, session: CliSession): void {
-  parent.command('show')
+  parent
+    .command('show')
     .description('show one tenant, its placement and its configuration')
     .argument('<id>', 'the tenant’s id')
     .action(async (id: string) => {
@@ -17,7 +18,9 @@ export function addTenantShow(parent: Command, session: CliSession): void {
         session.output.result(details, () => {
           const facts = tenantFacts(details);
           const width = Math.max(...facts.map(([name]) => name.length));
-          return facts.map(([name, value]) => `${session.output.colors.dim(printable(name).padEnd(width))}  ${printable(value)}\n`).join('');
+          return facts
+            .map(([name, value]) => `${session.output.colors.dim(printable(name).padEnd(width))}  ${printable(value)}\n`)
+            .join('');
         });
         return exitCode.ok;
       });

@@ -6,7 +6,8 @@ import { printable } from '../table.ts';
 
 /** `tenancy tenant update`: replaces a tenant's configuration. */
 export function addTenantUpdate(parent: Command, session: CliSession): void {
-  parent.command('update')
+  parent
+    .command('update')
     .description('replace a tenant’s configuration; id, tier and region can’t change this way')
     .argument('<file>', 'the tenant’s configuration file')
     .action(async (file: string) => {

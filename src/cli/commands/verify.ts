@@ -8,17 +8,23 @@ const ranks: Readonly<Record<Severity, number>> = { critical: 0, error: 1, warni
 
 /** `tenancy verify`: proves from the system catalogs that every defence stands. */
 export function addVerify(parent: Command, session: CliSession): void {
-  parent.command('verify')
+  parent
+    .command('verify')
     .description('check that every defence stands in every tenant database')
-    .action(() => session.withControl(async (control) => {
-      const report = await control.verify({ signal: session.signal });
-      session.refuseWhenAborted();
-      const findings = report.findings.toSorted((left, right) => ranks[left.severity] - ranks[right.severity]);
-      session.output.result({ ...report, findings }, () => findings.map((finding) => written(finding, session)).join('') + summary(report.checked, findings, session));
-      const serious = findings.some(({ severity }) => severity === 'error' || severity === 'critical');
-      // A run that looked at nothing proves nothing: it must not end like one that found everything in order.
-      return serious || !report.ok || report.checked === 0 ? exitCode.findings : exitCode.ok;
-    }));
+    .action(() =>
+      session.withControl(async (control) => {
+        const report = await control.verify({ signal: session.signal });
+        session.refuseWhenAborted();
+        const findings = report.findings.toSorted((left, right) => ranks[left.severity] - ranks[right.severity]);
+        session.output.result(
+          { ...report, findings },
+          () => findings.map((finding) => written(finding, session)).join('') + summary(report.checked, findings, session),
+        );
+        const serious = findings.some(({ severity }) => severity === 'error' || severity === 'critical');
+        // A run that looked at nothing proves nothing: it must not end like one that found everything in order.
+        return serious || !report.ok || report.checked === 0 ? exitCode.findings : exitCode.ok;
+      }),
+    );
 }
 
 function written({ severity, id, location, message, remedy }: Finding, { output: { colors } }: CliSession): string {

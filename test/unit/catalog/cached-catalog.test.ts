@@ -9,16 +9,26 @@ function manualReader() {
   const asked: { id: string; resolve: (record: TenantRecord | undefined) => void; reject: (error: unknown) => void }[] = [];
   return {
     asked,
-    tenantRecord: (id: string) => new Promise<TenantRecord | undefined>((resolve, reject) => { asked.push({ id, resolve, reject }); }),
+    tenantRecord: (id: string) =>
+      new Promise<TenantRecord | undefined>((resolve, reject) => {
+        asked.push({ id, resolve, reject });
+      }),
   };
 }
 
 function clock() {
   let ms = 0;
-  return { now: () => ms, advance: (by: number) => { ms += by; } };
+  return {
+    now: () => ms,
+    advance: (by: number) => {
+      ms += by;
+    },
+  };
 }
 
-const settled = async (): Promise<void> => { await new Promise((resolve) => setImmediate(resolve)); };
+const settled = async (): Promise<void> => {
+  await new Promise((resolve) => setImmediate(resolve));
+};
 
 describe('CachedCatalog', () => {
   test('loads once for all who ask at the same time, then answers from memory', async () => {
@@ -66,7 +76,14 @@ describe('CachedCatalog', () => {
   test('a tenant that changes all the time is still answered', async () => {
     let reads = 0;
     const catalog: CachedCatalog = new CachedCatalog({
-      reader: { tenantRecord: async (id) => { reads++; queueMicrotask(() => catalog.invalidate(id)); await settled(); return recordOf(id); } },
+      reader: {
+        tenantRecord: async (id) => {
+          reads++;
+          queueMicrotask(() => catalog.invalidate(id));
+          await settled();
+          return recordOf(id);
+        },
+      },
     });
     expect((await catalog.record('a')).tenant.id).toBe('a');
     expect(reads).toBe(3);
@@ -116,7 +133,15 @@ describe('CachedCatalog', () => {
   test('an unknown id is remembered for a second', async () => {
     const time = clock();
     let reads = 0;
-    const catalog = new CachedCatalog({ reader: { tenantRecord: async () => { reads++; return undefined; } }, now: time.now });
+    const catalog = new CachedCatalog({
+      reader: {
+        tenantRecord: async () => {
+          reads++;
+          return undefined;
+        },
+      },
+      now: time.now,
+    });
     await expect(catalog.record('ghost')).rejects.toThrow(UnknownTenantError);
     await expect(catalog.record('ghost')).rejects.toThrow(UnknownTenantError);
     expect(reads).toBe(1);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the configuration file
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +21,9 @@ const env = { PASSWORD: 'n0t%2Fthis', REGION: 'us-east-1' };
 
 describe('readCliConfig', () => {
   let folder: string;
-  beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), 'cli-config-')); });
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cli-config-'));
+  });
   afterAll(() => rm(folder, { recursive: true }));
 
   async function read(text: string, variables: Record<string, string> = env, name = 'tenancy.yaml') {
@@ -29,7 +32,10 @@ describe('readCliConfig', () => {
   }
 
   async function refusal(text: string, variables: Record<string, string> = env): Promise<string> {
-    const error = await read(text, variables).then(() => expect.unreachable('it was accepted'), (reason: unknown) => reason);
+    const error = await read(text, variables).then(
+      () => expect.unreachable('it was accepted'),
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(ConfigurationError);
     return (error as Error).message;
   }
@@ -40,7 +46,7 @@ describe('readCliConfig', () => {
       catalog: { adminUrl: 'postgres://admin:n0t%2Fthis@db.example/postgres', rolePrefix: 'tnc' },
       clusters: [{ id: 'eu-1' }, { id: 'us-1', region: 'us-east-1', dedicated: true, maxLanes: 8, tls: 'verify-full', port: 6432 }],
       migrations: { directory: join(folder, 'migrations') },
-      kms: { provider: 'local', file: '/var/keys.json', region: 'eu-west-1', allowSoftwareHsm: true },
+      kms: [{ provider: 'local', file: '/var/keys.json', region: 'eu-west-1', allowSoftwareHsm: true }],
       tiers: { pool: { isolation: 'row' } },
     });
     expect(config.secrets).toEqual(['n0t%2Fthis', 'n0t/this']);
@@ -52,6 +58,19 @@ describe('readCliConfig', () => {
     expect(await read(JSON.stringify(config), {}, 'tenancy.json')).toEqual({ ...config, secrets });
   });
 
+  test('takes a key manager for each region, and leaves out what is not given', async () => {
+    const text = whole.replace(
+      /kms: .*/,
+      'kms: [{ provider: local, file: a.json, region: eu-west-1 }, { provider: local, file: b.json, region: us-east-1 }]',
+    );
+    const config = await read(text.replace(/migrations: .*/, '').replace(/runtime: .*/, ''));
+    expect(config.kms.map(({ file, region }) => [file, region])).toEqual([
+      [join(folder, 'a.json'), 'eu-west-1'],
+      [join(folder, 'b.json'), 'us-east-1'],
+    ]);
+    expect(Object.keys(config).sort()).toEqual(['catalog', 'clusters', 'kms', 'secrets', 'tiers']);
+  });
+
   test('names every missing variable and never a value', async () => {
     const message = await refusal(whole, { PASSWORD: '' });
     expect(message).toContain('catalog.adminUrl: needs the environment variable PASSWORD, which is not set or empty');
@@ -59,14 +78,19 @@ describe('readCliConfig', () => {
     expect(message).toMatch(/tenancy\.yaml can't be used: 2:22 catalog\.adminUrl/);
   });
 
-  test.each([
-    ['${}'], ['${1X}'], ['${A B}'], ['${OPEN'],
-  ])('%s is no variable', async (text) => {
-    expect(await refusal(whole.replace('./migrations', `'${text}'`))).toContain('migrations.directory: holds ${ without');
+  test.each([['${}'], ['${1X}'], ['${A B}'], ['${OPEN']])('%s is no variable', async (text) => {
+    expect(await refusal(whole.replace('./migrations', `'${text}'`))).toContain('migrations.directory: holds a dollar and { without');
   });
 
   test('$${ stays a plain ${, and a value is not looked into again', async () => {
-    expect((await read(whole.replace('./migrations', () => "'$${X}/${DIR}'"), { ...env, DIR: '${PASSWORD}' })).migrations.directory).toBe(join(folder, '${X}/${PASSWORD}'));
+    expect(
+      (
+        await read(
+          whole.replace('./migrations', () => "'$${X}/${DIR}'"),
+          { ...env, DIR: '${PASSWORD}' },
+        )
+      ).migrations?.directory,
+    ).toBe(join(folder, '${X}/${PASSWORD}'));
   });
 
   test.each([
@@ -78,8 +102,15 @@ describe('readCliConfig', () => {
     ['postgresql://admin@us.example', 'mysql://root:hunter2hunter2@us.example', 'clusters.1.adminUrl: must be a postgres:// URL'],
     ['postgresql://admin@us.example', 'hunter2hunter2', 'clusters.1.adminUrl: must be a postgres:// URL'],
     ['provider: local', 'provider: vault', 'kms.provider: only local'],
+    ['file: /var/keys.json', 'fiel: /var/keys.json', 'kms.fiel: unknown key; did you mean file?'],
     ['isolation: row', 'isolation: cell', 'tiers.pool.isolation: '],
-    ['runtime: { region: eu-west-1 }', '', 'runtime: is required'],
+    [/kms: .*/, '', 'kms: is required'],
+    [/kms: .*/, 'kms: []', 'kms: '],
+    [
+      /kms: .*/,
+      'kms: [{ provider: local, file: a, region: r-1 }, { provider: local, file: b, region: r-1 }]',
+      'kms.1.region: another key manager has this region',
+    ],
     ['maxLanes: 8', 'maxlanes: 8', 'clusters.1.maxlanes: unknown key; did you mean maxLanes?'],
   ])('%s → %s', async (from, to, message) => {
     const text = await refusal(whole.replace(from, to));

@@ -14,14 +14,22 @@ test.each([
 });
 
 test('a password never survives, however it is written', () => {
-  fc.assert(fc.property(fc.string({ minLength: 1 }).filter((text) => !/^[*./:?@\w-]{0,5}$/.test(text)), (password) => {
-    const url = `postgres://user:${encodeURIComponent(password)}@host/data`;
-    const masked = maskSecrets(`it failed at ${url}`, secretsOf([url]));
-    expect(masked).toBe('it failed at postgres://user:***@host/data');
-  }));
+  fc.assert(
+    fc.property(
+      fc.string({ minLength: 1 }).filter((text) => !/^[*./:?@\w-]{0,5}$/.test(text)),
+      (password) => {
+        const url = `postgres://user:${encodeURIComponent(password)}@host/data`;
+        const masked = maskSecrets(`it failed at ${url}`, secretsOf([url]));
+        expect(masked).toBe('it failed at postgres://user:***@host/data');
+      },
+    ),
+  );
 });
 
 test('secretsOf leaves out what is an ordinary word of the same URL, and what is short', () => {
-  expect(secretsOf(['postgres://postgres:postgres@h/d', 'postgres://u:abc@h/d', 'postgres://u:long%20enough@h/d'])).toEqual(['long%20enough', 'long enough']);
+  expect(secretsOf(['postgres://postgres:postgres@h/d', 'postgres://u:abc@h/d', 'postgres://u:long%20enough@h/d'])).toEqual([
+    'long%20enough',
+    'long enough',
+  ]);
   expect(secretsOf(['postgres://u@h/d?password=in-the-query'])).toEqual(['in-the-query']);
 });

@@ -1,15 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { columnOverhead, decryptValue, encryptValue, keyVersionOf } from '../../../src/crypto/column-codec.ts';
-import { DecryptionError, EncryptedColumnError } from '../../../src/errors.ts';
 import { dataKeyFrom, newDataKey } from '../../../src/crypto/data-key.ts';
 import { LocalTenantKeys } from '../../../src/crypto/local-tenant-keys.ts';
+import { DecryptionError, EncryptedColumnError } from '../../../src/errors.ts';
 
 const indexSecret = newDataKey();
 const first = newDataKey();
 const second = newDataKey();
 const keysAt = (currentVersion: number, tenantId = 'tenant-100') =>
-  new LocalTenantKeys({ tenantId, currentVersion, dataKeys: new Map([[1, first], [2, second]]), indexSecret });
+  new LocalTenantKeys({
+    tenantId,
+    currentVersion,
+    dataKeys: new Map([
+      [1, first],
+      [2, second],
+    ]),
+    indexSecret,
+  });
 const keys = keysAt(1);
 const place = { table: 'products', column: 'supplier_iban' };
 /** Written once when the format was decided: a change that can't read it any more loses customers' data. */
@@ -61,7 +69,12 @@ describe('encryptValue and decryptValue', () => {
   });
 
   it('open a value of the first format for as long as its key is there', () => {
-    const old = new LocalTenantKeys({ tenantId: 'tenant-100', currentVersion: 1, dataKeys: new Map([[1, dataKeyFrom(Buffer.alloc(32, 5))]]), indexSecret });
+    const old = new LocalTenantKeys({
+      tenantId: 'tenant-100',
+      currentVersion: 1,
+      dataKeys: new Map([[1, dataKeyFrom(Buffer.alloc(32, 5))]]),
+      indexSecret,
+    });
     const written = Buffer.from(writtenValue, 'hex');
     expect(decryptValue(old, { ...place, rowId: '42' }, written).toString()).toBe('DE89 3704 0044 0532 0130 00');
   });
@@ -71,11 +84,14 @@ describe('encryptValue and decryptValue', () => {
     const after = encryptValue(keysAt(2), place, Buffer.from('new'));
     expect(decryptValue(keysAt(2), place, before).toString()).toBe('old');
     expect([keyVersionOf(before), keyVersionOf(after)]).toEqual([1, 2]);
-    expect(() => keyVersionOf(Buffer.from('plain text that was never encrypted, but is long enough to be, at 78 bytes'.padEnd(100)))).toThrow(DecryptionError);
+    expect(() =>
+      keyVersionOf(Buffer.from('plain text that was never encrypted, but is long enough to be, at 78 bytes'.padEnd(100))),
+    ).toThrow(DecryptionError);
   });
 
   it('refuse a row id that binds nothing', () => {
-    for (const rowId of ['', '\ud800']) expect(() => encryptValue(keys, { ...place, rowId }, Buffer.from('x'))).toThrow(EncryptedColumnError);
+    for (const rowId of ['', '\ud800'])
+      expect(() => encryptValue(keys, { ...place, rowId }, Buffer.from('x'))).toThrow(EncryptedColumnError);
     const encrypted = encryptValue(keys, { ...place, rowId: '\ufffd' }, Buffer.from('x'));
     expect(() => decryptValue(keys, { ...place, rowId: '\ud800' }, encrypted)).toThrow(DecryptionError);
   });

@@ -68,7 +68,12 @@ describe('deriveContextKey', () => {
 describe('LocalTenantKeys', () => {
   const secret = createSecretKey(Buffer.alloc(32, 3));
   const keysOf = (tenantId: string, version = 1) =>
-    new LocalTenantKeys({ tenantId, currentVersion: version, dataKeys: new Map([[version, createSecretKey(Buffer.alloc(32, 4))]]), indexSecret: secret });
+    new LocalTenantKeys({
+      tenantId,
+      currentVersion: version,
+      dataKeys: new Map([[version, createSecretKey(Buffer.alloc(32, 4))]]),
+      indexSecret: secret,
+    });
   const indexOf = (keys: LocalTenantKeys, table: string, column: string) => keys.indexKey(table, column).export().toString('hex');
 
   it('has an index key of its own for every tenant, table and column, the same each time', () => {
@@ -94,8 +99,14 @@ describe('LocalTenantKeys', () => {
 
   it('refuses keys that can’t be used', () => {
     const dataKeys = new Map([[1, newDataKey()]]);
-    expect(() => new LocalTenantKeys({ tenantId: 'a', currentVersion: 2, dataKeys, indexSecret: secret })).toThrow(/no data key of its current version 2/);
-    expect(() => new LocalTenantKeys({ tenantId: 'a', currentVersion: 0, dataKeys: new Map([[0, newDataKey()]]), indexSecret: secret })).toThrow(ConfigurationError);
-    expect(() => new LocalTenantKeys({ tenantId: 'a', currentVersion: 1, dataKeys, indexSecret: createSecretKey(randomBytes(8)) })).toThrow(ConfigurationError);
+    expect(() => new LocalTenantKeys({ tenantId: 'a', currentVersion: 2, dataKeys, indexSecret: secret })).toThrow(
+      /no data key of its current version 2/,
+    );
+    expect(
+      () => new LocalTenantKeys({ tenantId: 'a', currentVersion: 0, dataKeys: new Map([[0, newDataKey()]]), indexSecret: secret }),
+    ).toThrow(ConfigurationError);
+    expect(() => new LocalTenantKeys({ tenantId: 'a', currentVersion: 1, dataKeys, indexSecret: createSecretKey(randomBytes(8)) })).toThrow(
+      ConfigurationError,
+    );
   });
 });

@@ -1,11 +1,28 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, timingSafeEqual, type CipherGCMTypes } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { hkdf } from '../../../src/crypto/hkdf.ts';
 import { hasVectors, hex, vectorGroups } from './vectors.ts';
 
-interface AeadVector { readonly key: string; readonly iv: string; readonly aad: string; readonly msg: string; readonly ct: string; readonly tag: string }
-interface HkdfVector { readonly ikm: string; readonly salt: string; readonly info: string; readonly size: number; readonly okm: string }
-interface MacVector { readonly key: string; readonly msg: string; readonly tag: string }
+interface AeadVector {
+  readonly key: string;
+  readonly iv: string;
+  readonly aad: string;
+  readonly msg: string;
+  readonly ct: string;
+  readonly tag: string;
+}
+interface HkdfVector {
+  readonly ikm: string;
+  readonly salt: string;
+  readonly info: string;
+  readonly size: number;
+  readonly okm: string;
+}
+interface MacVector {
+  readonly key: string;
+  readonly msg: string;
+  readonly tag: string;
+}
 
 /** The primitives that everything here stands on, checked as this runtime's OpenSSL has them. */
 describe('published vectors (Wycheproof)', () => {
@@ -38,7 +55,9 @@ describe('published vectors (Wycheproof)', () => {
     for (const group of vectorGroups<HkdfVector>('hkdf_sha256_test.json')) {
       for (const vector of group.tests) {
         const derive = (): string =>
-          hkdf(createSecretKey(hex(vector.ikm)), hex(vector.info), { salt: hex(vector.salt), length: vector.size }).export().toString('hex');
+          hkdf(createSecretKey(hex(vector.ikm)), hex(vector.info), { salt: hex(vector.salt), length: vector.size })
+            .export()
+            .toString('hex');
         if (vector.result === 'valid') expect(derive(), `tcId ${vector.tcId}`).toBe(vector.okm);
         else expect(derive, `tcId ${vector.tcId}`).toThrow();
         checked += 1;
@@ -51,7 +70,10 @@ describe('published vectors (Wycheproof)', () => {
     let checked = 0;
     for (const group of vectorGroups<MacVector>('hmac_sha256_test.json')) {
       for (const vector of group.tests) {
-        const tag = createHmac('sha256', createSecretKey(hex(vector.key))).update(hex(vector.msg)).digest().subarray(0, group.tagSize / 8);
+        const tag = createHmac('sha256', createSecretKey(hex(vector.key)))
+          .update(hex(vector.msg))
+          .digest()
+          .subarray(0, group.tagSize / 8);
         const fits = tag.byteLength === hex(vector.tag).byteLength && timingSafeEqual(tag, hex(vector.tag));
         expect(fits, `tcId ${vector.tcId}`).toBe(vector.result === 'valid');
         checked += 1;

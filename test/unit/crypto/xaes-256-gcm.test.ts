@@ -11,11 +11,15 @@ const keyOf = (byte: number) => createSecretKey(Buffer.alloc(32, byte));
 // agree. The first key's L has its top bit clear, the second's set.
 const vectors = [
   {
-    key: keyOf(1), aad: Buffer.alloc(0), sealed: 'ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271',
+    key: keyOf(1),
+    aad: Buffer.alloc(0),
+    sealed: 'ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271',
     commitment: '04076b6085eebab138855fe57811c04112eff989d44120dfff662d5475a383c3',
   },
   {
-    key: keyOf(3), aad: Buffer.from('c2sp.org/XAES-256-GCM'), sealed: '986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d',
+    key: keyOf(3),
+    aad: Buffer.from('c2sp.org/XAES-256-GCM'),
+    sealed: '986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d',
     commitment: '5553cd21d1592b422e3129632a3187eee8a658cdca5c5b32ce86308dcc18e9d1',
   },
 ];
@@ -55,7 +59,8 @@ describe('Xaes256Gcm', () => {
     const made = cipher.seal(nonce, plaintext, aad);
     expect(cipher.open(nonce, made, aad)).toEqual(plaintext);
     for (const part of ['commitment', 'ciphertext', 'tag'] as const) {
-      for (let bit = 0; bit < made[part].byteLength * 8; bit++) expect(cipher.open(nonce, { ...made, [part]: flipped(made[part], bit) }, aad)).toBeUndefined();
+      for (let bit = 0; bit < made[part].byteLength * 8; bit++)
+        expect(cipher.open(nonce, { ...made, [part]: flipped(made[part], bit) }, aad)).toBeUndefined();
     }
     for (let bit = 0; bit < 24 * 8; bit++) expect(cipher.open(flipped(nonce, bit), made, aad)).toBeUndefined();
     expect(cipher.open(nonce, made, Buffer.from('plac'))).toBeUndefined();
@@ -85,7 +90,10 @@ describe('Xaes256Gcm', () => {
 function shakeStream(): (length: number) => Buffer {
   const bytes = createHash('shake128', { outputLength: 10_000 * (32 + 24 + 2 * 256) }).digest();
   let at = 0;
-  return (length) => bytes.subarray(at, (at += length));
+  return (length) => {
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
 }
 
 function flipped(bytes: Buffer, bit: number): Buffer {

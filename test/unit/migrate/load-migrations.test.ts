@@ -8,11 +8,20 @@ import { ConfigurationError, MigrationError } from '../../../src/errors.ts';
 import { loadMigrations } from '../../../src/migrate/load-migrations.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
-const journal = (...tags: string[]): string => JSON.stringify({ version: '7', dialect: 'postgresql', entries: tags.map((tag, idx) => ({ idx, version: '7', when: idx, tag, breakpoints: true })) });
+const journal = (...tags: string[]): string =>
+  JSON.stringify({
+    version: '7',
+    dialect: 'postgresql',
+    entries: tags.map((tag, idx) => ({ idx, version: '7', when: idx, tag, breakpoints: true })),
+  });
 
 let directory: string;
-beforeEach(async () => { directory = await mkdtemp(join(tmpdir(), 'migrations-')); });
-afterEach(async () => { await rm(directory, { recursive: true }); });
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'migrations-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
 
 async function write(files: Record<string, string>): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
@@ -25,7 +34,12 @@ describe('a directory of node-pg-migrate files', () => {
   it('gives SQL and modules in order, with checksums of their content', async () => {
     const source = await loadMigrations(fixture('migrations'));
     expect(source.format).toBe('node-pg-migrate');
-    expect(source.migrations.map(({ name, kind }) => [name, kind])).toEqual([['0001_products', 'sql'], ['0002_orders', 'module'], ['0003_states', 'module'], ['0004_lookup', 'sql']]);
+    expect(source.migrations.map(({ name, kind }) => [name, kind])).toEqual([
+      ['0001_products', 'sql'],
+      ['0002_orders', 'module'],
+      ['0003_states', 'module'],
+      ['0004_lookup', 'sql'],
+    ]);
     const content = await readFile(join(fixture('migrations'), '0001_products.sql'), 'utf8');
     expect(source.migrations[0]?.checksum).toBe(createHash('sha256').update(content).digest('hex'));
   });
@@ -61,20 +75,36 @@ describe('a drizzle-kit directory', () => {
     expect(source.format).toBe('drizzle-kit');
     expect(source.migrations.map(({ name }) => name)).toEqual(['0000_initial', '0001_stock', '0002_kinds']);
     const steps: string[] = [];
-    await source.migrations[0]!.actions.up({ sql: (sql: string) => { steps.push(sql); } } as never);
+    await source.migrations[0]!.actions.up({
+      sql: (sql: string) => {
+        steps.push(sql);
+      },
+    } as never);
     expect(steps.join()).toContain('CREATE TYPE "status"');
   });
 
   it.each<[string, Record<string, string>, RegExp]>([
-    ['a file that the journal lacks', { 'meta/_journal.json': journal('0000_a'), '0000_a.sql': 'select 1', '0001_b.sql': 'select 1' }, /"0001_b\.sql" is not in/],
+    [
+      'a file that the journal lacks',
+      { 'meta/_journal.json': journal('0000_a'), '0000_a.sql': 'select 1', '0001_b.sql': 'select 1' },
+      /"0001_b\.sql" is not in/,
+    ],
     ['a journal entry without its file', { 'meta/_journal.json': journal('0000_a') }, /"0000_a\.sql" is missing/],
-    ['an order that names contradict', { 'meta/_journal.json': journal('0001_a', '0000_b'), '0000_b.sql': '', '0001_a.sql': '' }, /does not follow the order/],
+    [
+      'an order that names contradict',
+      { 'meta/_journal.json': journal('0001_a', '0000_b'), '0000_b.sql': '', '0001_a.sql': '' },
+      /does not follow the order/,
+    ],
     ['names without numbers', { 'meta/_journal.json': journal('a'), 'a.sql': '' }, /does not follow the order/],
     ['a way out of the directory', { 'meta/_journal.json': journal('../a') }, /_journal\.json can't be used/],
     ['another database', { 'meta/_journal.json': JSON.stringify({ dialect: 'mysql', entries: [] }) }, /dialect/],
     ['a merge conflict', { 'meta/_journal.json': '<<<<<<< HEAD' }, /is not JSON/],
     ['a schema', { 'meta/_journal.json': journal('0000_a'), '0000_a.sql': 'CREATE SCHEMA "reference";' }, /makes or changes a schema/],
-    ['schema public out of place', { 'meta/_journal.json': journal('0000_a'), '0000_a.sql': '\nset search_path to public' }, /0000_a\.sql:2/],
+    [
+      'schema public out of place',
+      { 'meta/_journal.json': journal('0000_a'), '0000_a.sql': '\nset search_path to public' },
+      /0000_a\.sql:2/,
+    ],
   ])('refuses %s', async (_, files, message) => {
     await write(files);
     await expect(loadMigrations(directory)).rejects.toThrow(message);

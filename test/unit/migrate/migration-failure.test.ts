@@ -6,13 +6,25 @@ import { migrationFailure } from '../../../src/migrate/migration-failure.ts';
 import type { MigrationTarget } from '../../../src/migrate/migration-target.ts';
 
 const target: MigrationTarget = {
-  key: 'tenant-100', clusterId: 'us', database: 'shared', schema: 'tenant_100', isolation: 'schema', tenantId: 'tenant-100',
-  ownerUrl: 'postgres://owner:hunter2@localhost/shared', contextToken: () => 'token',
+  key: 'tenant-100',
+  clusterId: 'us',
+  database: 'shared',
+  schema: 'tenant_100',
+  isolation: 'schema',
+  tenantId: 'tenant-100',
+  ownerUrl: 'postgres://owner:hunter2@localhost/shared',
+  contextToken: () => 'token',
 };
 
 function databaseError(code: string, message: string): Error {
   return Object.assign(new pg.DatabaseError(message, 0, 'error'), {
-    code, severity: 'ERROR', table: 'cards', constraint: 'cards_key', detail: 'Key (number)=(4111 1111) already exists.', where: 'SQL statement "4111 1111"', internalQuery: '4111 1111',
+    code,
+    severity: 'ERROR',
+    table: 'cards',
+    constraint: 'cards_key',
+    detail: 'Key (number)=(4111 1111) already exists.',
+    where: 'SQL statement "4111 1111"',
+    internalQuery: '4111 1111',
   });
 }
 
@@ -27,7 +39,11 @@ describe('migrationFailure', () => {
     expect(error.message).toContain(`"0002_cards" of tenant-100 failed with ${code}`);
     expect(error.message).toContain(expected);
     expect(error.cause).toBeInstanceOf(QueryFailedError);
-    expect(error).toMatchObject({ tenantId: 'tenant-100', migration: '0002_cards', cause: { sqlState: code, failure: { table: 'cards', constraint: 'cards_key' } } });
+    expect(error).toMatchObject({
+      tenantId: 'tenant-100',
+      migration: '0002_cards',
+      cause: { sqlState: code, failure: { table: 'cards', constraint: 'cards_key' } },
+    });
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/4111|hunter2/);
   });
 
@@ -40,7 +56,9 @@ describe('migrationFailure', () => {
   });
 
   it('passes on what a migration threw by itself', () => {
-    expect(migrationFailure(new TypeError('x is not a function'), target, 'a').message).toBe('The migration "a" of tenant-100 failed: x is not a function.');
+    expect(migrationFailure(new TypeError('x is not a function'), target, 'a').message).toBe(
+      'The migration "a" of tenant-100 failed: x is not a function.',
+    );
     expect(migrationFailure('text', target, 'a').message).not.toContain('text');
   });
 });

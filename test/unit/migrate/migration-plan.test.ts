@@ -5,11 +5,19 @@ import type { MigrationSource } from '../../../src/migrate/migration-source.ts';
 import { migrationStatus } from '../../../src/migrate/migration-status.ts';
 
 const source: MigrationSource = {
-  directory: 'migrations', format: 'node-pg-migrate',
-  migrations: ['1_a', '2_b', '3_c'].map((name) => ({ name, checksum: `sum-${name}`, kind: 'sql', file: `${name}.sql`, actions: { up: () => {} } })),
+  directory: 'migrations',
+  format: 'node-pg-migrate',
+  migrations: ['1_a', '2_b', '3_c'].map((name) => ({
+    name,
+    checksum: `sum-${name}`,
+    kind: 'sql',
+    file: `${name}.sql`,
+    actions: { up: () => {} },
+  })),
 };
 const target = { key: 'tenant-100', tenantId: 'tenant-100' };
-const applied = (...names: string[]): { migration: string; checksum: string }[] => names.map((name) => ({ migration: name, checksum: `sum-${name}` }));
+const applied = (...names: string[]): { migration: string; checksum: string }[] =>
+  names.map((name) => ({ migration: name, checksum: `sum-${name}` }));
 const pending = (...names: string[]): string[] => pendingMigrations(source, applied(...names), target).map(({ name }) => name);
 
 describe('pendingMigrations', () => {
@@ -38,7 +46,10 @@ describe('pendingMigrations', () => {
 describe('migrationStatus', () => {
   it('reports version and what is pending per target, from the ledger alone', () => {
     const targets = [target, { key: 'us/pool', tenantId: undefined }, { key: 'tenant-9', tenantId: 'tenant-9' }];
-    const ledger = new Map([['tenant-100', applied('1_a', '2_b')], ['us/pool', applied('1_a', '2_b', '3_c')]]);
+    const ledger = new Map([
+      ['tenant-100', applied('1_a', '2_b')],
+      ['us/pool', applied('1_a', '2_b', '3_c')],
+    ]);
     expect(migrationStatus(targets, source, ledger)).toEqual([
       { target: 'tenant-100', version: '2_b', pending: ['3_c'] },
       { target: 'us/pool', version: '3_c', pending: [] },

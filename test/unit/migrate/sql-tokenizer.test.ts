@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { tokenizeSql } from '../../../src/migrate/sql-tokenizer.ts';
 
-const kinds = (sql: string): string[] => tokenizeSql(sql).filter(({ kind }) => kind !== 'space').map(({ kind, text }) => `${kind} ${text}`);
+const kinds = (sql: string): string[] =>
+  tokenizeSql(sql)
+    .filter(({ kind }) => kind !== 'space')
+    .map(({ kind, text }) => `${kind} ${text}`);
 
 describe('tokenizeSql', () => {
   it.each<[string, string[]]>([
@@ -27,12 +30,18 @@ describe('tokenizeSql', () => {
   });
 
   it('loses nothing, whatever it is given', () => {
-    const piece = fc.oneof(fc.constantFrom(`'`, '"', '$', '$$', '$a$', '--', '/*', '*/', '\\', 'E', 'U&', '\n', ';', 'public', '.'), fc.string({ maxLength: 4 }));
-    fc.assert(fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
-      const sql = pieces.join('');
-      const tokens = tokenizeSql(sql);
-      expect(tokens.map(({ text }) => text).join('')).toBe(sql);
-      for (const token of tokens) expect(sql.startsWith(token.text, token.start)).toBe(true);
-    }), { numRuns: 2_000 });
+    const piece = fc.oneof(
+      fc.constantFrom(`'`, '"', '$', '$$', '$a$', '--', '/*', '*/', '\\', 'E', 'U&', '\n', ';', 'public', '.'),
+      fc.string({ maxLength: 4 }),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const sql = pieces.join('');
+        const tokens = tokenizeSql(sql);
+        expect(tokens.map(({ text }) => text).join('')).toBe(sql);
+        for (const token of tokens) expect(sql.startsWith(token.text, token.start)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });

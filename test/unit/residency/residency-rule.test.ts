@@ -4,7 +4,10 @@ import { assertResidency, residencyRefusal } from '../../../src/residency/reside
 
 const facts = {
   tenant: { id: 'tenant-100', dataResidency: ['eu-central-1', 'eu-west-1'] },
-  clusterId: 'eu-1', clusterRegion: 'eu-central-1', kmsRegions: ['eu-west-1'], runtimeRegion: 'eu-west-1',
+  clusterId: 'eu-1',
+  clusterRegion: 'eu-central-1',
+  kmsRegions: ['eu-west-1'],
+  runtimeRegion: 'eu-west-1',
 };
 
 describe('assertResidency', () => {

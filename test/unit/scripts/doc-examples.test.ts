@@ -5,7 +5,8 @@ import { withExamples } from '../../../scripts/doc-examples.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const files: Record<string, string> = {
-  'examples/a.ts': "// #region one\nconst a = 1;\n// #endregion one\n\nif (a) {\n  // #region two\n  run();\n\n    deeper();\n  // #endregion two\n}\n",
+  'examples/a.ts':
+    '// #region one\nconst a = 1;\n// #endregion one\n\nif (a) {\n  // #region two\n  run();\n\n    deeper();\n  // #endregion two\n}\n',
 };
 const read = async (path: string): Promise<string | undefined> => files[path];
 
@@ -24,7 +25,10 @@ describe('withExamples', () => {
   });
 
   test('changes nothing when it is run again, and leaves unmarked code alone', async () => {
-    const { text } = await withExamples('<!-- example: examples/a.ts#one -->\n<!-- example: examples/a.ts#two -->\n\n```sh\nnpm test\n```\n', read);
+    const { text } = await withExamples(
+      '<!-- example: examples/a.ts#one -->\n<!-- example: examples/a.ts#two -->\n\n```sh\nnpm test\n```\n',
+      read,
+    );
     expect((await withExamples(text, read)).text).toBe(text);
     expect(text).toContain('```sh\nnpm test\n```');
   });

@@ -18,9 +18,21 @@ describe('floors', () => {
   });
 
   test.each([
-    ['an import that goes up', { 'errors.ts': ['./sql/names.ts'], 'sql/names.ts': [] }, 'errors.ts imports sql/names.ts: errors stands below sql'],
-    ['a later entry of the same floor', { 'audit/a.ts': ['../rls/b.ts'], 'rls/b.ts': [] }, 'audit/a.ts imports rls/b.ts: audit stands below rls'],
-    ['a surface used from below', { 'database/a.ts': ['../testing/b.ts'], 'testing/b.ts': [] }, 'database/a.ts imports testing/b.ts: database stands below testing'],
+    [
+      'an import that goes up',
+      { 'errors.ts': ['./sql/names.ts'], 'sql/names.ts': [] },
+      'errors.ts imports sql/names.ts: errors stands below sql',
+    ],
+    [
+      'a later entry of the same floor',
+      { 'audit/a.ts': ['../rls/b.ts'], 'rls/b.ts': [] },
+      'audit/a.ts imports rls/b.ts: audit stands below rls',
+    ],
+    [
+      'a surface used from below',
+      { 'database/a.ts': ['../testing/b.ts'], 'testing/b.ts': [] },
+      'database/a.ts imports testing/b.ts: database stands below testing',
+    ],
     ['a folder on no floor', { 'utils/a.ts': [] }, 'utils/a.ts: utils stands on no floor'],
     ['a way out of src', { 'sql/a.ts': ['../../scripts/b.ts'] }, 'sql/a.ts imports ../../scripts/b.ts, which is outside src'],
     ['a file that is not there', { 'sql/a.ts': ['./gone.ts'] }, 'sql/a.ts imports ./gone.ts, which does not exist'],

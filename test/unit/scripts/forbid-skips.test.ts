@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,7 +9,8 @@ const root = join(import.meta.dirname, '..', '..', '..');
 let folder: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(root, 'test', '.forbid-skips-'));
+  folder = await mkdtemp(join(await realpath(tmpdir()), 'tenancy-forbid-skips-'));
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   await writeFile(join(folder, 'vitest.config.ts'), 'export default {};\n');
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -18,7 +20,14 @@ async function vitest(body: string, env: Record<string, string> = {}): Promise<{
   await writeFile(join(folder, 'one.test.ts'), `import { test, expect } from 'vitest';\n${body}\n`);
   const tally = join(folder, 'tally');
   const { TENANCY_FORBID_SKIPS: _, TENANCY_TALLY: __, VITEST: ___, ...rest } = process.env;
-  const args = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--root', folder, '--reporter', join(root, 'scripts', 'forbid-skips.ts')];
+  const args = [
+    join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--root',
+    folder,
+    '--reporter',
+    join(root, 'scripts', 'forbid-skips.ts'),
+  ];
   const result = await promisify(execFile)(process.execPath, args, { env: { ...rest, TENANCY_TALLY: tally, ...env } }).then(
     ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, output: error.stdout + error.stderr }),

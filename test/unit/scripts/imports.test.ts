@@ -23,7 +23,10 @@ const m = await import('./m.ts');
 type N = typeof import('./n.ts');
 `;
   expect([...importsOf(source)].sort()).toEqual(
-    ['a', 'b', 'c', 'd', 'e', 'i', 'j', 'k', 'l', 'm', 'n', 'side-effect'].map((name) => `./${name}.ts`).concat('a-package/part').sort(),
+    ['a', 'b', 'c', 'd', 'e', 'i', 'j', 'k', 'l', 'm', 'n', 'side-effect']
+      .map((name) => `./${name}.ts`)
+      .concat('a-package/part')
+      .sort(),
   );
 });
 

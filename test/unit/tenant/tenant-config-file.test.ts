@@ -37,7 +37,9 @@ const head = 'tenant:\n  id: a\n  name: A\n  tier: standard\n  region: eu-west-1
 
 describe('readTenantConfig', () => {
   let directory: string;
-  beforeAll(async () => { directory = await mkdtemp(join(tmpdir(), 'tenant-config-')); });
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'tenant-config-'));
+  });
   afterAll(() => rm(directory, { recursive: true }));
 
   test('the architecture document’s example is accepted as it stands', async () => {
@@ -49,8 +51,13 @@ describe('readTenantConfig', () => {
   });
 
   test('every mistake of a file is listed with its line and column', async () => {
-    const error = await readTenantConfig(join(fixtures, 'mistakes.yaml')).then(() => expect.unreachable(), (reason: TenantConfigError) => reason);
-    expect(error.issues.map((issue) => `${(issue as LocatedConfigIssue).line}:${(issue as LocatedConfigIssue).column} ${issue.path}`).sort()).toEqual([
+    const error = await readTenantConfig(join(fixtures, 'mistakes.yaml')).then(
+      () => expect.unreachable(),
+      (reason: TenantConfigError) => reason,
+    );
+    expect(
+      error.issues.map((issue) => `${(issue as LocatedConfigIssue).line}:${(issue as LocatedConfigIssue).column} ${issue.path}`).sort(),
+    ).toEqual([
       '10:5 tenant.branding.primaryColor',
       '11:3 tenant.integrations',
       '13:20 tenant.compliance.pci_dss_level',
@@ -100,10 +107,13 @@ describe('parseTenantConfigText', () => {
   test('an alias may repeat a list, but not multiply, refer to itself or to nothing', () => {
     const config = parseTenantConfigText(`${head}  compliance:\n    data_residency: &r [eu-west-1]\n`, 'yaml', 'a');
     expect(config.compliance.data_residency).toEqual(['eu-west-1']);
-    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefgh'.split('').map((name, index) => {
-      const before = 'abcdefgh'[index];
-      return `${name}: &${name} [${Array(9).fill(`*${before}`).join(',')}]`;
-    })].join('\n');
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((name, index) => {
+        const before = 'abcdefgh'[index];
+        return `${name}: &${name} [${Array(9).fill(`*${before}`).join(',')}]`;
+      }),
+    ].join('\n');
     const before = performance.now();
     expect(issuesOf(bomb).join()).toContain('more than 16 aliases');
     expect(issuesOf('a: &a [x,x,x]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\nd: [*c,*c,*c,*c]').join()).toContain('alias');
@@ -132,7 +142,11 @@ describe('parseTenantConfigText', () => {
   });
 
   test.each([
-    ['[', ']', 'json'], ['[', ']', 'yaml'], ['{a: ', '}', 'yaml'], ['- ', '', 'yaml'], ['? ', '', 'yaml'],
+    ['[', ']', 'json'],
+    ['[', ']', 'yaml'],
+    ['{a: ', '}', 'yaml'],
+    ['- ', '', 'yaml'],
+    ['? ', '', 'yaml'],
   ] as const)('bottomless nesting with %j is refused before it exhausts the parser', (open, close, format) => {
     expect(issuesOf(open.repeat(50_000) + close.repeat(50_000), format)).toEqual(['1:1 (document): is nested too deeply']);
     expect(issuesOf(open.repeat(60) + close.repeat(60), format).length).toBeGreaterThan(0);

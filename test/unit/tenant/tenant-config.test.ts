@@ -30,7 +30,15 @@ describe('parseTenantConfig', () => {
     input.features.ai_agents = false;
     expect(config.compliance.data_residency).toEqual(['us-east-1']);
     expect(config.features['ai_agents']).toBe(true);
-    for (const part of [config, config.features, config.branding, config.integrations, config.compliance, config.compliance.data_residency, config.ai]) {
+    for (const part of [
+      config,
+      config.features,
+      config.branding,
+      config.integrations,
+      config.compliance,
+      config.compliance.data_residency,
+      config.ai,
+    ]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
   });
@@ -57,13 +65,17 @@ describe('parseTenantConfig', () => {
   });
 
   test('a key from JSON that is called __proto__ is refused and pollutes nothing', () => {
-    const value = JSON.parse('{"id":"tenant-100","name":"n","tier":"standard","region":"r","features":{"__proto__":{"polluted":true}},"__proto__":{"tier":"premium"}}');
+    const value = JSON.parse(
+      '{"id":"tenant-100","name":"n","tier":"standard","region":"r","features":{"__proto__":{"polluted":true}},"__proto__":{"tier":"premium"}}',
+    );
     expect(issuesOf(value)).toEqual({ __proto__: undefined, ['__proto__' as string]: 'unknown key', 'features.__proto__': 'unknown key' });
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
   test('lists everything that is wrong at once', () => {
-    expect(issuesOf({ id: 'Nope', region: 'US EAST', features: { ai_agents: 'yes' }, branding: null, compliance: { data_residency: [] } })).toEqual({
+    expect(
+      issuesOf({ id: 'Nope', region: 'US EAST', features: { ai_agents: 'yes' }, branding: null, compliance: { data_residency: [] } }),
+    ).toEqual({
       id: expect.stringContaining('not a tenant id'),
       name: 'is required',
       tier: 'is required',
@@ -85,16 +97,21 @@ describe('parseTenantConfig', () => {
     }
   });
 
-  test.each([['Ai_agents'], ['ai agents'], ['_x'], ['9x'], [''], ['a-b'], ['a'.repeat(64)]])('features and integrations refuse the name %j', (key) => {
-    expect(Object.values(issuesOf({ ...minimal, features: { [key]: true }, integrations: { [key]: 'x' } }))).toHaveLength(2);
-  });
+  test.each([['Ai_agents'], ['ai agents'], ['_x'], ['9x'], [''], ['a-b'], ['a'.repeat(64)]])(
+    'features and integrations refuse the name %j',
+    (key) => {
+      expect(Object.values(issuesOf({ ...minimal, features: { [key]: true }, integrations: { [key]: 'x' } }))).toHaveLength(2);
+    },
+  );
 
   test('features and integrations are open to any other name', () => {
-    fc.assert(fc.property(fc.stringMatching(/^[a-z][a-z0-9_]{0,62}$/), fc.boolean(), (key, on) => {
-      const config = parseTenantConfig({ ...minimal, features: { [key]: on }, integrations: { [key]: 'vendor' } });
-      expect(config.features[key]).toBe(on);
-      expect(config.integrations[key]).toBe('vendor');
-    }));
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z][a-z0-9_]{0,62}$/), fc.boolean(), (key, on) => {
+        const config = parseTenantConfig({ ...minimal, features: { [key]: on }, integrations: { [key]: 'vendor' } });
+        expect(config.features[key]).toBe(on);
+        expect(config.integrations[key]).toBe('vendor');
+      }),
+    );
   });
 
   test('residency must hold the own region and no region twice', () => {
@@ -103,20 +120,31 @@ describe('parseTenantConfig', () => {
       'compliance.data_residency.1': 'eu-west-1 stands here twice',
     });
     expect(residencyOf(parseTenantConfig(minimal))).toEqual(['us-east-1']);
-    expect(residencyOf(parseTenantConfig({ ...minimal, compliance: { data_residency: ['us-west-2', 'us-east-1'] } }))).toEqual(['us-west-2', 'us-east-1']);
+    expect(residencyOf(parseTenantConfig({ ...minimal, compliance: { data_residency: ['us-west-2', 'us-east-1'] } }))).toEqual([
+      'us-west-2',
+      'us-east-1',
+    ]);
   });
 
   test('whatever it is given, it answers with a configuration or the typed error', () => {
     const cyclic: Record<string, unknown> = { ...minimal };
     cyclic['features'] = cyclic;
     expect(() => parseTenantConfig(cyclic)).toThrow(TenantConfigError);
-    fc.assert(fc.property(fc.oneof(fc.anything(), fc.object().map((extra) => ({ tenant: { ...minimal, ...extra } }))), (value) => {
-      try {
-        expect(parseTenantConfig(value).id).toBe('tenant-100');
-      } catch (error) {
-        expect(error).toBeInstanceOf(TenantConfigError);
-        expect((error as TenantConfigError).issues.length).toBeGreaterThan(0);
-      }
-    }));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.anything(),
+          fc.object().map((extra) => ({ tenant: { ...minimal, ...extra } })),
+        ),
+        (value) => {
+          try {
+            expect(parseTenantConfig(value).id).toBe('tenant-100');
+          } catch (error) {
+            expect(error).toBeInstanceOf(TenantConfigError);
+            expect((error as TenantConfigError).issues.length).toBeGreaterThan(0);
+          }
+        },
+      ),
+    );
   });
 });

@@ -69,14 +69,39 @@ export async function cli(argv: readonly string[], setup: CliSetup = {}): Promis
   let options: CliControlPlaneOptions | undefined;
   let kmsClosed = false;
   const code = await runCli(argv, {
-    stdout, stderr, cwd, version: '9.8.7',
+    stdout,
+    stderr,
+    cwd,
+    version: '9.8.7',
     env: { ADMIN_PASSWORD: password, USER: 'operator', ...setup.env },
     signal: setup.signal,
-    createControlPlane: setup.createControlPlane ?? ((given) => { options = given; return control; }),
-    createKeyManager: () => ({ provider: 'local', close: async () => { kmsClosed = true; } }) as unknown as KeyManager,
+    createControlPlane:
+      setup.createControlPlane ??
+      ((given) => {
+        options = given;
+        return control;
+      }),
+    createKeyManager: () =>
+      ({
+        provider: 'local',
+        close: async () => {
+          kmsClosed = true;
+        },
+      }) as unknown as KeyManager,
   });
   return { code, stdout: stdout.text, stderr: stderr.text, control, options, kmsClosed };
 }
 
 export const tenantFile = (id: string, name = 'A Shop'): string =>
   `tenant:\n  id: ${id}\n  name: "${name}"\n  tier: standard\n  region: eu-west-1\n`;
+
+/** What `--json` promises: exactly one document on stdout, and on stderr nothing but JSON. */
+export function documents(run: CliRun): { stdout: Record<string, unknown>; errors: Record<string, unknown>[] } {
+  return {
+    stdout: run.stdout === '' ? {} : JSON.parse(run.stdout),
+    errors: run.stderr
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  };
+}

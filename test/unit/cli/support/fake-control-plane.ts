@@ -1,5 +1,6 @@
 import { type AuditEvent, auditEvent } from '../../../../src/audit/audit-event.ts';
-import type { AuditFilter, ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
+import type { AuditFilter } from '../../../../src/audit/audit-filter.ts';
+import type { ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from '../../../../src/migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from '../../../../src/provision/provision-report.ts';
@@ -17,7 +18,12 @@ export class FakeControlPlane implements ControlPlane {
   closed = false;
 
   async init(): Promise<InitReport> {
-    return { catalogVersion: '0003', clusters: ['eu-1'], serviceCatalogUrl: 'postgres://tenancy_catalog:s3cr3t-c4talog@db.example:5432/tenancy_catalog', changed: true };
+    return {
+      catalogVersion: '0003',
+      clusters: ['eu-1'],
+      serviceCatalogUrl: 'postgres://tenancy_catalog:s3cr3t-c4talog@db.example:5432/tenancy_catalog',
+      changed: true,
+    };
   }
 
   async provision(value: unknown, options: ProvisionOptions = {}): Promise<ProvisionReport> {
@@ -26,14 +32,33 @@ export class FakeControlPlane implements ControlPlane {
     options.onStep?.('record');
     const created = !this.known.has(config.id);
     const tenant: Tenant = {
-      id: config.id, name: config.name, tier: defaultTiers[config.tier]!, region: config.region, dataResidency: residencyOf(config), status: 'active', config,
+      id: config.id,
+      name: config.name,
+      tier: defaultTiers[config.tier]!,
+      region: config.region,
+      dataResidency: residencyOf(config),
+      status: 'active',
+      config,
     };
     const placement = {
-      tenantId: config.id, clusterId: options.clusterId ?? 'eu-1', database: 'tenancy_shared', schema: config.id.replaceAll('-', '_'),
-      isolation: tenant.tier.isolation, epoch: 1, schemaVersion: '0001',
+      tenantId: config.id,
+      clusterId: options.clusterId ?? 'eu-1',
+      database: 'tenancy_shared',
+      schema: config.id.replaceAll('-', '_'),
+      isolation: tenant.tier.isolation,
+      epoch: 1,
+      schemaVersion: '0001',
     };
     const cluster = {
-      id: 'eu-1', region: 'eu-west-1', host: 'db.example', port: 5432, rolePrefix: 'tenancy', dedicated: false, pooled: false, maxLanes: 16, tls: 'disable' as const,
+      id: 'eu-1',
+      region: 'eu-west-1',
+      host: 'db.example',
+      port: 5432,
+      rolePrefix: 'tenancy',
+      dedicated: false,
+      pooled: false,
+      maxLanes: 16,
+      tls: 'disable' as const,
     };
     this.known.set(config.id, { tenant, placement, cluster, createdAt: at, updatedAt: at });
     options.onStep?.('activate');
@@ -56,18 +81,25 @@ export class FakeControlPlane implements ControlPlane {
 
   async tenant(tenantId: string): Promise<TenantDetails> {
     const found = this.known.get(tenantId);
-    if (found === undefined) throw new UnknownTenantError(`There is no tenant ${tenantId}.`, { tenantId, hint: 'tenancy tenant list shows all.' });
+    if (found === undefined)
+      throw new UnknownTenantError(`There is no tenant ${tenantId}.`, { tenantId, hint: 'tenancy tenant list shows all.' });
     return found;
   }
 
   async migrate(options: MigrateOptions = {}): Promise<MigrationReport> {
     this.calls.push(['migrate', options]);
     options.onProgress?.({ done: 1, total: 1, target: 'tenant-a', outcome: 'migrated' });
-    return { targets: [{ target: 'tenant-a', outcome: 'migrated', applied: ['0001_tables'], durationMs: 5.5, error: undefined }], failed: 0 };
+    return {
+      targets: [{ target: 'tenant-a', outcome: 'migrated', applied: ['0001_tables'], durationMs: 5.5, error: undefined }],
+      failed: 0,
+    };
   }
 
   async migrationStatus(): Promise<readonly MigrationStatus[]> {
-    return [{ target: 'tenant-a', version: '0001', pending: [] }, { target: 'tenant-b', version: undefined, pending: ['0001_tables'] }];
+    return [
+      { target: 'tenant-a', version: '0001', pending: [] },
+      { target: 'tenant-b', version: undefined, pending: ['0001_tables'] },
+    ];
   }
 
   async verify(): Promise<VerifyReport> {
@@ -76,7 +108,17 @@ export class FakeControlPlane implements ControlPlane {
 
   async auditEntries(filter?: AuditFilter): Promise<readonly AuditEvent[]> {
     this.calls.push(['auditEntries', filter]);
-    return [auditEvent({ id: 'e-1', at, action: 'query.policy', outcome: 'refused', tenantId: 'tenant-a', errorCode: '42501', reason: 'up\u001b[2Jto\u202eno good' })];
+    return [
+      auditEvent({
+        id: 'e-1',
+        at,
+        action: 'query.policy',
+        outcome: 'refused',
+        tenantId: 'tenant-a',
+        errorCode: '42501',
+        reason: 'up\u001b[2Jto\u202eno good',
+      }),
+    ];
   }
 
   async close(): Promise<void> {

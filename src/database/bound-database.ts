@@ -1,0 +1,56 @@
+import { entityKind, is, type SQL, sql, type SQLWrapper, type Subquery, type TablesRelationalConfig, type WithSubquery } from 'drizzle-orm';
+import { PgDatabase, PgTable } from 'drizzle-orm/pg-core';
+import { NotSupportedError } from '../errors.ts';
+import { TableChunk } from './chunks.ts';
+import { rangeNameOf } from './drizzle-internals.ts';
+import { RawQuery } from './raw-query.ts';
+import { tableKindOf } from './table-kind.ts';
+import type { TenantDialect } from './tenant-dialect.ts';
+import { TenantInsertBuilder } from './tenant-insert-builder.ts';
+import type { TenantQueryResultHKT } from './tenant-rows.ts';
+import type { SessionSchema, TenantSession } from './tenant-session.ts';
+import { unscoped } from './unscoped.ts';
+
+/** drizzle's database for one tenant (or for none, to prepare): its builders are bound when they are made. */
+export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> {
+  static override readonly [entityKind]: string = 'TenancyDatabase';
+  readonly #dialect: TenantDialect;
+  readonly #session: TenantSession;
+
+  constructor(dialect: TenantDialect, session: TenantSession, schema: SessionSchema) {
+    super(dialect.asPgDialect, session, schema as never);
+    this.#dialect = dialect;
+    this.#session = session;
+    // drizzle's cache knows no tenants.
+    delete (this as { $cache?: unknown }).$cache;
+  }
+
+  /** What raw SQL runs on. */
+  get tenantSession(): TenantSession { return this.#session; }
+
+  override insert(table: PgTable): never {
+    return new TenantInsertBuilder(table, this.#session as never, this.#dialect) as never;
+  }
+
+  override with(...ctes: Subquery[]): never {
+    const insert = (table: PgTable) => new TenantInsertBuilder(table, this.#session as never, this.#dialect, ctes);
+    return { ...super.with(...ctes as WithSubquery[]), insert } as never;
+  }
+
+  /** Counts the tenant's rows only; drizzle's own never meets the dialect's builders. */
+  override $count(source: PgTable | SQL | SQLWrapper, filters?: SQL): ReturnType<PgDatabase<TenantQueryResultHKT>['$count']> {
+    if (!is(source, PgTable)) return super.$count(source, filters);
+    const kind = tableKindOf(source);
+    if (kind === undefined) throw unscoped(`The table ${rangeNameOf(source)}`, 'Declare it with tenantTable or referenceTable.');
+    return super.$count(new TableChunk(source, kind === 'tenant') as never, filters);
+  }
+
+  /** Raw SQL of the caller, as `tenancy.sql`: row-level security holds, scoping does not rewrite it. */
+  override execute(query: SQLWrapper | string): never {
+    return new RawQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL(), this.#session) as never;
+  }
+
+  override refreshMaterializedView(): never {
+    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', { hint: 'It belongs to the owner: refresh it in a migration.' });
+  }
+}

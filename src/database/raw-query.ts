@@ -1,0 +1,27 @@
+import { QueryPromise, type SQL } from 'drizzle-orm';
+import { entityKind } from 'drizzle-orm';
+import type { TenantRows } from './tenant-rows.ts';
+import type { TenantSession } from './tenant-session.ts';
+
+/**
+ * A raw statement of one tenant's scope. It runs when it is awaited, each time anew, and may be put into another raw statement, where it is a
+ * fragment.
+ */
+export class RawQuery<T = Record<string, unknown>> extends QueryPromise<TenantRows<T>> {
+  static override readonly [entityKind]: string = 'TenancyRawQuery';
+  readonly #query: SQL;
+  readonly #session: TenantSession;
+
+  constructor(query: SQL, session: TenantSession) {
+    super();
+    this.#query = query;
+    this.#session = session;
+  }
+
+  override async execute(): Promise<TenantRows<T>> { return this.#session.raw<T>(this.#query); }
+
+  /** As a fragment it brings its text and values, and not its tenant: the statement around it decides whose it is. */
+  getSQL(): SQL { return this.#query; }
+
+  shouldOmitSQLParens(): boolean { return true; }
+}

@@ -1,0 +1,61 @@
+import {
+  createTableRelationsHelpers, type ExtractTablesWithRelations, extractTablesRelationalConfig, is, type Logger, type TablesRelationalConfig,
+} from 'drizzle-orm';
+import { type PgDatabase, PgTable } from 'drizzle-orm/pg-core';
+import type { Auditor } from '../audit/auditor.ts';
+import { ConfigurationError } from '../errors.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import type { Router } from '../routing/route.ts';
+import { createRawSql, type RawSql } from './raw-sql.ts';
+import { QueryExecutor } from './query-executor.ts';
+import { Refusals } from './refusals.ts';
+import { SessionPool } from './session-pool.ts';
+import { tableKindOf } from './table-kind.ts';
+import { TenantDatabase } from './tenant-database.ts';
+import { TenantDialect } from './tenant-dialect.ts';
+import type { TenantQueryResultHKT } from './tenant-rows.ts';
+
+/** `tenancy.db` as services see it: drizzle's own type for the schema that they gave. */
+export type ScopedPgDatabase<TSchema extends Record<string, unknown>> = PgDatabase<TenantQueryResultHKT, TSchema, ExtractTablesWithRelations<TSchema>>;
+
+export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> {
+  /** The tables, made with `tenantTable` and `referenceTable`, and drizzle's `relations`. */
+  readonly schema: TSchema;
+  readonly router: Router;
+  readonly keys: KeyRing;
+  readonly auditor: Auditor;
+  /** Gets every statement's text; of its parameters only how many there are. */
+  readonly logger?: Logger | undefined;
+}
+
+/** The two ways to a tenant's rows. */
+export interface ScopedDatabase<TSchema extends Record<string, unknown>> {
+  readonly db: ScopedPgDatabase<TSchema>;
+  readonly sql: RawSql;
+}
+
+/**
+ * Makes `tenancy.db` and `tenancy.sql` over a router, a key ring and an auditor.
+ *
+ * @throws {ConfigurationError} when the schema holds a table that is neither tenant nor reference table, or a key that spans tenants
+ * @example
+ * ```ts
+ * const { db, sql } = createScopedDatabase({ schema, router, keys, auditor });
+ * ```
+ */
+export function createScopedDatabase<TSchema extends Record<string, unknown>>(options: ScopedDatabaseOptions<TSchema>): ScopedDatabase<TSchema> {
+  for (const [name, value] of Object.entries(options.schema)) {
+    if (is(value, PgTable) && tableKindOf(value) === undefined) {
+      throw new ConfigurationError(`The schema's table "${name}" is neither a tenant nor a reference table.`, { hint: 'Declare it with tenantTable or referenceTable.' });
+    }
+  }
+  const { tables, tableNamesMap } = extractTablesRelationalConfig(options.schema, createTableRelationsHelpers);
+  const executor = new QueryExecutor({ router: options.router, keys: options.keys, refusals: new Refusals(options.auditor), logger: options.logger });
+  const sessions = new SessionPool({
+    dialect: new TenantDialect(), executor, schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
+  });
+  return Object.freeze({
+    db: new TenantDatabase(() => sessions.current().database) as unknown as ScopedPgDatabase<TSchema>,
+    sql: createRawSql(() => sessions.current().session),
+  });
+}

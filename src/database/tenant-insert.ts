@@ -1,0 +1,32 @@
+import { entityKind, type SQL } from 'drizzle-orm';
+import type { IndexColumn, PgInsertConfig, PgSession, PgTable } from 'drizzle-orm/pg-core';
+import { OpenPgInsert } from './drizzle-internals.ts';
+import { tenantIdOf } from './table-kind.ts';
+import type { TenantDialect } from './tenant-dialect.ts';
+import { TenantIdColumn } from './tenant-id-column.ts';
+
+type Target = IndexColumn | IndexColumn[];
+
+/** An insert whose conflict targets lead with tenant_id, as the unique constraints of tenant tables do. */
+export class TenantInsert extends OpenPgInsert {
+  static readonly [entityKind]: string = 'TenancyInsert';
+  readonly #table: PgTable;
+
+  constructor(config: PgInsertConfig, session: PgSession, dialect: TenantDialect) {
+    super(config.table, config.values, session, dialect.asPgDialect, config.withList, config.select, config.overridingSystemValue_);
+    this.#table = config.table;
+  }
+
+  override onConflictDoNothing(config: { target?: Target; where?: SQL } = {}): this {
+    return super.onConflictDoNothing(config.target === undefined ? config : { ...config, target: this.#leading(config.target) });
+  }
+
+  override onConflictDoUpdate(config: { target: Target; set: Record<string, unknown> }): this {
+    return super.onConflictDoUpdate({ ...config, target: this.#leading(config.target) });
+  }
+
+  #leading(target: Target): IndexColumn[] {
+    const columns = [target].flat();
+    return columns.some((column) => column instanceof TenantIdColumn) ? columns : [tenantIdOf(this.#table), ...columns];
+  }
+}

@@ -1,0 +1,61 @@
+export type { AuditAction, AuditEvent, AuditOutcome } from './audit/audit-event.ts';
+export type { AuditSink } from './audit/audit-sink.ts';
+export { FunctionAuditSink } from './audit-store/function-audit-sink.ts';
+export { StdoutAuditSink } from './audit-store/stdout-audit-sink.ts';
+export type { Cluster } from './catalog/cluster.ts';
+export type { Placement } from './catalog/placement.ts';
+export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from './connection/credentials.ts';
+export { encryptedBytes } from './database/encrypted-bytes.ts';
+export { encryptedJson } from './database/encrypted-json.ts';
+export { encryptedText } from './database/encrypted-text.ts';
+export { type ReferenceTable, referenceTable } from './database/reference-table.ts';
+export { type TenantForeignKeyOptions, tenantForeignKey } from './database/tenant-foreign-key.ts';
+export { tenantKey } from './database/tenant-key.ts';
+export { type TenantTable, tenantTable } from './database/tenant-table.ts';
+export { uniqueWithinTenant } from './database/unique-within-tenant.ts';
+export {
+  AbortedError,
+  AuditUnavailableError,
+  CatalogError,
+  ClosedError,
+  type ConfigIssue,
+  ConfigurationError,
+  CrossTenantAccessError,
+  DecryptionError,
+  EncryptedColumnError,
+  InvalidTenantIdError,
+  KeyManagerError,
+  type KeyManagerFailure,
+  LaneLostError,
+  LanesExhaustedError,
+  LoginRefusedError,
+  MigrationError,
+  NoTenantError,
+  NotSupportedError,
+  PlanInvalidatedError,
+  PolicyViolationError,
+  ProvisioningError,
+  QueryFailedError,
+  ResidencyError,
+  type SqlFailure,
+  TenancyError,
+  type TenancyErrorOptions,
+  TenantConfigError,
+  TenantInactiveError,
+  TransactionAbortedError,
+  TransactionOverError,
+  UnknownTenantError,
+  UnscopedQueryError,
+  WrongTenantError,
+} from './errors.ts';
+export type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './kms/key-manager.ts';
+export type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
+export { environmentCredentials } from './routing/environment-credentials.ts';
+export type { LaneOptions } from './routing/open-postgres-pool.ts';
+export type { RunOptions } from './routing/scope-runner.ts';
+export { createTenancy, type Tenancy, type TenancyOptions } from './tenancy.ts';
+export type { Tenant, TenantStatus } from './tenant/tenant.ts';
+export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';
+export { readTenantConfig } from './tenant/tenant-config-file.ts';
+export { parseTenantId, schemaNameOf, type TenantId } from './tenant/tenant-id.ts';
+export { defaultTiers, type Isolation, type KeyPolicy, type Tier, type Tiers } from './tenant/tier.ts';

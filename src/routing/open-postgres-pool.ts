@@ -1,0 +1,31 @@
+import { ClusterCap } from '../connection/cluster-cap.ts';
+import { openPostgresLane } from '../connection/postgres-lane.ts';
+import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
+import type { OpenPool } from './pool-request.ts';
+
+/** Limits of the connections to tenant databases. */
+export interface LaneOptions {
+  /** Lanes to one database; 10 unless told. A cluster's own cap holds over all of them. */
+  readonly maxPerDatabase?: number | undefined;
+  /** How long a query waits for a lane, in milliseconds; 5,000 unless told. */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** After how long without work a lane is closed, in milliseconds; 30,000 unless told. */
+  readonly idleTimeoutMs?: number | undefined;
+}
+
+/** Opens pools of postgres.js lanes; all of them share one cap per cluster. */
+export function openPostgresPool(options: LaneOptions & { readonly applicationName: string }): OpenPool {
+  const cap = new ClusterCap();
+  return ({ cluster, database, credentials }) => new PostgresLanePool({
+    cap,
+    clusterId: cluster.id,
+    clusterMaxLanes: cluster.maxLanes,
+    database,
+    maxLanes: options.maxPerDatabase,
+    acquireTimeoutMs: options.acquireTimeoutMs,
+    idleTimeoutMs: options.idleTimeoutMs,
+    open: async (signal) => await openPostgresLane({
+      host: cluster.host, port: cluster.port, tls: cluster.tls, pooled: cluster.pooled, database, credentials, applicationName: options.applicationName, signal,
+    }),
+  });
+}

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runAs } from '../../support/direct-route.ts';
+import { indifferent, readShapes, writeShapes } from './query-shapes.ts';
+import { type SampleWorld, sampleWorld, type StockDatabase } from './sample-world.ts';
+
+const tables = ['products', 'orders', 'archive', 'suppliers'];
+
+let world: SampleWorld;
+const copies = new Map<string, StockDatabase>();
+let everybody: StockDatabase;
+
+beforeAll(async () => {
+  world = await sampleWorld();
+  for (const tenant of world.tenants) copies.set(tenant, await world.stockOn(tenant));
+  everybody = await world.stockOn('pool');
+});
+afterAll(async () => { await world[Symbol.asyncDispose](); });
+
+/** Plain data: without drizzle's or our extra properties on arrays. */
+function plain(rows: unknown): unknown {
+  return JSON.parse(JSON.stringify(rows ?? null));
+}
+
+function sorted(rows: unknown): unknown {
+  return Array.isArray(rows) ? rows.map((row) => JSON.stringify(row)).sort() : rows;
+}
+
+describe('reads answer what stock drizzle answers over the tenant’s rows alone', () => {
+  for (const [name, shape] of Object.entries(readShapes)) {
+    it(name, async () => {
+      const leaks: boolean[] = [];
+      for (const tenant of world.tenants) {
+        const expected = plain(await shape(copies.get(tenant)!));
+        const actual = plain(await runAs(tenant, () => shape(world.scoped.db as never)));
+        expect(actual, tenant).toEqual(expected);
+        leaks.push(JSON.stringify(sorted(plain(await shape(everybody).then((rows) => rows, () => 'error')))) !== JSON.stringify(sorted(expected)));
+      }
+      // The control: over everybody's rows stock drizzle answers otherwise, so that the comparison can fail.
+      if (!indifferent.has(name)) expect(leaks).toContain(true);
+    });
+  }
+});
+
+describe('writes do what stock drizzle does to the tenant’s rows alone, and touch nobody else’s', () => {
+  const undo = new Error('undo');
+
+  async function stockEffect(db: StockDatabase, shape: (db: StockDatabase) => PromiseLike<unknown>, schema: string) {
+    let answer: unknown;
+    const after: Record<string, unknown> = {};
+    await db.transaction(async (tx) => {
+      answer = plain(await shape(tx as never));
+      for (const table of tables) after[table] = sorted(plain(await tx.execute(`select * from ${schema}.${table}`)));
+      throw undo;
+    }).catch((error: unknown) => { if (error !== undo) throw error; });
+    return { answer, after };
+  }
+
+  for (const [name, shape] of Object.entries(writeShapes)) {
+    it(name, async () => {
+      for (const tenant of world.tenants) {
+        const expected = await stockEffect(copies.get(tenant)!, shape, tenant);
+        let answer: unknown;
+        const mine: Record<string, unknown> = {};
+        const others: Record<string, unknown> = {};
+        await runAs(tenant, () => world.scoped.db.transaction(async (tx) => {
+          answer = plain(await shape(tx as never));
+          for (const table of tables) {
+            mine[table] = sorted(plain(await tx.execute(`select * from ${table} where tenant_id = '${tenant}'`)));
+            others[table] = sorted(plain(await tx.execute(`select * from ${table} where tenant_id <> '${tenant}'`)));
+          }
+          throw undo;
+        })).catch((error: unknown) => { if (error !== undo) throw error; });
+        expect(answer, tenant).toEqual(expected.answer);
+        expect(mine, tenant).toEqual(expected.after);
+        for (const table of tables) {
+          expect(others[table], tenant).toEqual(sorted(plain(await world.admin.unsafe(`select * from pool.${table} where tenant_id <> '${tenant}'`))));
+        }
+      }
+    });
+  }
+});

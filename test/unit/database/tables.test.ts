@@ -1,0 +1,85 @@
+import { getTableColumns, sql } from 'drizzle-orm';
+import { foreignKey, getTableConfig, index, integer, pgPolicy, pgTable, primaryKey, text, unique, uniqueIndex } from 'drizzle-orm/pg-core';
+import { describe, expect, it } from 'vitest';
+import { Auditor } from '../../../src/audit/auditor.ts';
+import { encryptedText } from '../../../src/database/encrypted-text.ts';
+import { referenceTable } from '../../../src/database/reference-table.ts';
+import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
+import { tenantForeignKey } from '../../../src/database/tenant-foreign-key.ts';
+import { tenantKey } from '../../../src/database/tenant-key.ts';
+import { tenantTable } from '../../../src/database/tenant-table.ts';
+import { uniqueWithinTenant } from '../../../src/database/unique-within-tenant.ts';
+import { ConfigurationError } from '../../../src/errors.ts';
+import { DirectRouter, TestKeyRing } from '../../support/direct-route.ts';
+
+const parents = tenantTable('parents', { id: integer('id').notNull(), code: text('code') }, (t) => [tenantKey(t.id)]);
+const currencies = referenceTable('currencies', { code: text('code').primaryKey() });
+
+describe('tenant tables', () => {
+  const table = tenantTable('children', {
+    id: integer('id').notNull(), code: text('code').notNull(), parentId: integer('parent_id'), currency: text('currency'), secret: encryptedText('secret'),
+  }, (t) => [
+    tenantKey(t.id), uniqueWithinTenant(t.code), tenantForeignKey({ columns: [t.parentId], foreignColumns: [parents.id], onDelete: 'cascade' }),
+    tenantForeignKey({ name: 'self', columns: [t.parentId], foreignColumns: [t.id] }),
+    foreignKey({ columns: [t.currency], foreignColumns: [currencies.code] }), index().on(t.code), uniqueIndex('u').on(t.tenantId, t.code),
+  ]);
+  const config = getTableConfig(table);
+
+  it('get tenant_id first, as drizzle-kit is to write it', () => {
+    const [first] = config.columns;
+    expect(first).toMatchObject({ name: 'tenant_id', notNull: true, hasDefault: false, default: undefined });
+    expect(first!.getSQLType()).toBe('text');
+    expect(Object.keys(getTableColumns(table))).toEqual(['tenantId', 'id', 'code', 'parentId', 'currency', 'secret']);
+    expect(table.secret.getSQLType()).toBe('bytea');
+    expect(config.schema).toBeUndefined();
+  });
+
+  it('lead every key with it', () => {
+    const names = (columns: readonly { name: string }[]) => columns.map(({ name }) => name);
+    expect(names(config.primaryKeys[0]!.columns)).toEqual(['tenant_id', 'id']);
+    expect(names(config.uniqueConstraints[0]!.columns)).toEqual(['tenant_id', 'code']);
+    const [parent, self, currency] = config.foreignKeys.map((key) => ({ ...key.reference(), onDelete: key.onDelete }));
+    expect([names(parent!.columns), names(parent!.foreignColumns), parent!.onDelete]).toEqual([['tenant_id', 'parent_id'], ['tenant_id', 'id'], 'cascade']);
+    expect(names(self!.columns)).toEqual(['tenant_id', 'parent_id']);
+    expect(names(currency!.columns)).toEqual(['currency']);
+  });
+
+  const columns: Record<string, () => unknown> = {
+    'a primary key': () => tenantTable('t', { id: integer('id').primaryKey() }),
+    'a unique column': () => tenantTable('t', { id: integer('id').unique() }),
+    'a reference': () => tenantTable('t', { id: integer('id').references(() => parents.id) }),
+    'a column tenantId': () => tenantTable('t', { tenantId: text('x') } as never),
+    'a column tenant_id': () => tenantTable('t', { other: text('tenant_id') }),
+    'an encrypted default': () => tenantTable('t', { x: encryptedText('x').default('y') }),
+    'an encrypted array': () => tenantTable('t', { x: encryptedText('x').array() }),
+    'an encrypted reference column': () => referenceTable('t', { x: encryptedText('x') }),
+  };
+  for (const [name, make] of Object.entries(columns)) it(`refuse ${name}`, () => { expect(make).toThrow(ConfigurationError); });
+
+  const base = { id: integer('id').notNull(), code: text('code').notNull(), secret: encryptedText('secret') };
+  const bare = pgTable('bare', { id: integer('id').primaryKey() });
+  const extras: Record<string, () => Parameters<typeof getTableConfig>[0]> = {
+    'a primary key without tenant_id': () => tenantTable('t', base, (t) => [primaryKey({ columns: [t.id] })]),
+    'a unique constraint without it': () => tenantTable('t', base, (t) => [unique().on(t.code)]),
+    'a unique index without it': () => tenantTable('t', base, (t) => [uniqueIndex().on(t.code)]),
+    'a unique index led by an expression': () => tenantTable('t', base, (t) => [uniqueIndex().on(sql`lower(${t.code})`, t.tenantId)]),
+    'tenant_id in the second place': () => tenantTable('t', base, (t) => [uniqueIndex().on(t.code, t.tenantId)]),
+    'a foreign key without it': () => tenantTable('t', base, (t) => [foreignKey({ columns: [t.id], foreignColumns: [parents.id] })]),
+    'a foreign key to an unmarked table': () => tenantTable('t', base, (t) => [foreignKey({ columns: [t.id], foreignColumns: [bare.id] })]),
+    'a set null': () => tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onDelete: 'set null' as never })]),
+    'a tenant foreign key to a reference table': () => tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.code], foreignColumns: [currencies.code] })]),
+    'a key over an encrypted column': () => tenantTable('t', base, (t) => [uniqueWithinTenant(t.secret)]),
+    'a policy of its own': () => tenantTable('t', base, () => [pgPolicy('p')]),
+    'a key of columns of two tables': () => tenantTable('t', base, (t) => [tenantKey(t.id, parents.id)]),
+  };
+  for (const [name, make] of Object.entries(extras)) {
+    it(`refuse ${name} when the extras are read`, () => {
+      expect(() => getTableConfig(make())).toThrow(ConfigurationError);
+      expect(() => createScopedDatabase({ schema: { t: make() }, router: new DirectRouter({} as never, {}), keys: new TestKeyRing(), auditor: new Auditor([]) })).toThrow(ConfigurationError);
+    });
+  }
+
+  it('a schema with an unmarked table is refused', () => {
+    expect(() => createScopedDatabase({ schema: { bare }, router: new DirectRouter({} as never, {}), keys: new TestKeyRing(), auditor: new Auditor([]) })).toThrow(/"bare"/);
+  });
+});
