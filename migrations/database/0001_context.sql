@@ -2,6 +2,9 @@
 create schema tenancy;
 revoke all on schema tenancy from public;
 
+-- New functions are PUBLIC's to execute unless that is taken back before they are made; here and in the schemas that tenants get.
+alter default privileges for role {{owner}} revoke execute on functions from public;
+
 create table tenancy.schema_migrations (
   name text primary key,
   checksum text not null,
@@ -17,65 +20,67 @@ create table tenancy.context_keys (
 );
 revoke all on tenancy.context_keys from public;
 
--- The tenant of the session's context, or NULL without one: no context means no rows and no writes. A context that was not signed
--- for this database, this login, this backend and this time is refused aloud.
--- `current_setting` answers '' and not NULL once a transaction on the connection has set it.
+-- What the session's context says: a tenant's id, `*` for maintenance, NULL without one. A context that was not signed for this database,
+-- this login, this backend and this time is refused aloud. It runs as whoever calls it, which only the functions below can, and they
+-- are their owner's: a SECURITY DEFINER and a SET of its own would cost every statement of every tenant two microseconds again.
 create function tenancy.verified_context() returns text
-  language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+  language plpgsql stable parallel restricted as $$
 declare
-  context text := nullif(current_setting('tenancy.context', true), '');
+  -- Not NULL but '' once a transaction on this connection has set it.
+  context constant text := pg_catalog.current_setting('tenancy.context', true);
   part text[];
-  keys record;
-  expected text;
+  inner_pad bytea;
+  outer_pad bytea;
 begin
-  if context is null then return null; end if;
-  part := string_to_array(context, ':');
-  if cardinality(part) <> 8 or part[1] <> 'v1' or part[5] !~ '^[0-9]{1,12}$' or part[6] !~ '^[0-9]{1,10}$' then
+  if context is null or context = '' then return null; end if;
+  part := pg_catalog.string_to_array(context, ':');
+  if pg_catalog.cardinality(part) <> 8 or part[1] <> 'v1' then
     raise exception 'tenancy: context refused (malformed)' using errcode = '42501';
   end if;
-  select k.inner_pad, k.outer_pad into keys from tenancy.context_keys k where k.key_id = part[2];
-  if not found then
+  select k.inner_pad, k.outer_pad into inner_pad, outer_pad from tenancy.context_keys k where k.key_id = part[2];
+  if inner_pad is null then
     raise exception 'tenancy: context refused (key)' using errcode = '42501';
   end if;
-  expected := encode(sha256(keys.outer_pad || sha256(keys.inner_pad || convert_to(
-    concat_ws(':', part[1], part[2], part[3], current_database(), part[4], part[5], part[6], part[7]), 'UTF8'))), 'hex');
-  -- Both sides are hashed again, so that how long the comparison takes says nothing about the signature.
-  if sha256(convert_to(expected, 'UTF8')) <> sha256(convert_to(part[8], 'UTF8')) then
+  -- Both sides are hashed once more, so that how long the comparison takes says nothing about the signature.
+  if pg_catalog.sha256(pg_catalog.convert_to(part[8], 'UTF8')) is distinct from pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(
+    pg_catalog.sha256(outer_pad || pg_catalog.sha256(inner_pad || pg_catalog.convert_to(
+      part[1] || ':' || part[2] || ':' || part[3] || ':' || pg_catalog.current_database() || ':' || part[4] || ':' || part[5] || ':' || part[6] || ':' || part[7],
+      'UTF8'))), 'hex'), 'UTF8'))
+  then
     raise exception 'tenancy: context refused (signature)' using errcode = '42501';
   end if;
+  -- From here on every field is one that we signed.
   if part[4] <> session_user then
     raise exception 'tenancy: context refused (audience)' using errcode = '42501';
   end if;
-  -- Pid 0 stands for a lane behind a pooler, which has no backend of its own.
-  if part[6] <> '0' and part[6]::bigint <> pg_backend_pid() then
+  -- 30 s for clocks that differ.
+  if part[5]::bigint + 30 < extract(epoch from pg_catalog.statement_timestamp()) then
+    raise exception 'tenancy: context refused (expired)' using errcode = '42501';
+  end if;
+  -- 0 stands for a lane behind a pooler, which has no backend of its own.
+  if part[6] <> '0' and part[6] <> pg_catalog.pg_backend_pid()::text then
     raise exception 'tenancy: context refused (backend)' using errcode = '42501';
   end if;
-  if to_timestamp(part[5]::double precision) + interval '30 seconds' < statement_timestamp() then
-    raise exception 'tenancy: context refused (expired)' using errcode = '42501';
+  if part[3] = '*' and session_user <> {{'owner'}} then
+    raise exception 'tenancy: context refused (maintenance)' using errcode = '42501';
   end if;
   return part[3];
 end
 $$;
-revoke all on function tenancy.verified_context() from public;
 
+-- The tenant that the session is, or NULL: no context means no rows and no writes. Maintenance is nobody's tenant.
 create function tenancy.current_tenant_id() returns text
   language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  context text := tenancy.verified_context();
 begin
-  -- The maintenance context is nobody's tenant.
-  if context = '*' then return null; end if;
-  return context;
+  return nullif(tenancy.verified_context(), '*');
 end
 $$;
-revoke all on function tenancy.current_tenant_id() from public;
-grant execute on function tenancy.current_tenant_id() to {{app}}, {{owner}};
 
--- For schemas that belong to one tenant: another tenant's context is refused aloud, so that the attempt is seen.
+-- For schemas that belong to one tenant: any other context is refused aloud, so that the attempt is seen.
 create function tenancy.require_tenant(owner_id text) returns text
   language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  context text := tenancy.current_tenant_id();
+  context constant text := tenancy.verified_context();
 begin
   if context <> owner_id then
     raise exception 'tenancy: tenant % may not use rows of tenant %', context, owner_id using errcode = '42501';
@@ -83,28 +88,24 @@ begin
   return context;
 end
 $$;
-revoke all on function tenancy.require_tenant(text) from public;
-grant execute on function tenancy.require_tenant(text) to {{app}}, {{owner}};
 
--- True for the owner's own session under a signed maintenance context: migrations of tables that all tenants of a pool share.
+-- True in the owner's own session under a signed maintenance context: for migrations of tables that all tenants of a pool share.
 create function tenancy.in_maintenance() returns boolean
   language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if session_user <> {{'owner'}} then return false; end if;
   return coalesce(tenancy.verified_context() = '*', false);
 end
 $$;
-revoke all on function tenancy.in_maintenance() from public;
-grant execute on function tenancy.in_maintenance() to {{app}}, {{owner}};
 
--- A row never changes hands, not even under a context that may see both tenants.
+-- A row never changes hands, not even under a context that sees both tenants.
 create function tenancy.refuse_tenant_change() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception 'tenancy: tenant_id of %.% can''t be changed', tg_table_schema, tg_table_name using errcode = '42501';
 end
 $$;
-revoke all on function tenancy.refuse_tenant_change() from public;
-grant execute on function tenancy.refuse_tenant_change() to {{app}}, {{owner}};
 
+revoke all on function tenancy.verified_context(), tenancy.current_tenant_id(), tenancy.require_tenant(text), tenancy.in_maintenance(),
+  tenancy.refuse_tenant_change() from public;
+grant execute on function tenancy.current_tenant_id(), tenancy.require_tenant(text), tenancy.in_maintenance() to {{app}}, {{owner}};
 grant usage on schema tenancy to {{app}};

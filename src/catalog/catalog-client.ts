@@ -69,7 +69,7 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
 
   /**
    * Runs a callback in one transaction on a connection of its own; it is kept whole or not at all. When the connection dies, the
-   * driver would carry on with the callback on a fresh connection, outside any transaction: here it is refused.
+   * driver would carry on with the callback outside any transaction, or fail where nobody can catch it: here it is refused.
    */
   async transaction<T>(attempt: CatalogAttempt, callback: (session: CatalogSession) => Promise<T>): Promise<T> {
     this.#requireOpen(attempt);

@@ -60,6 +60,8 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   readonly #waitingForCap = new Set<AbortController>();
   /** Lanes that are being closed: the pool has closed when they have. */
   readonly #retiring = new Set<Promise<void>>();
+  /** Gives openings up that nobody waits for when the pool closes. */
+  readonly #opens = new AbortController();
   #opening = 0;
   #reopen: NodeJS.Timeout | undefined;
   #averageMs = 5;
@@ -118,7 +120,11 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
 
   /** Refuses new work, lets everything accepted end, then closes the lanes. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      let closed = (): void => {};
+      this.#closing = new Promise((resolve) => { closed = resolve; });
+      void this.#close().then(closed);
+    }
     return this.#closing;
   }
 
@@ -183,6 +189,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
       this.#waitingForCap.delete(waiting);
       waiting.abort();
     }
+    if (this.#closing !== undefined && this.#queue.length === 0) this.#opens.abort();
     if (this.#queue.length === 0 && this.#opening === 0 && [...this.#slots].every((slot) => slot.active === 0)) this.#drained?.();
   }
 
@@ -198,7 +205,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     try {
       leave = await this.#seat.acquire(waiting.signal);
       this.#waitingForCap.delete(waiting);
-      const lane = await this.#options.open(new AbortController().signal);
+      const lane = await this.#options.open(this.#opens.signal);
       try {
         await this.#options.onOpen?.(lane);
       } catch (error) {
@@ -222,11 +229,11 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     slot.watch(this.#options.idleTimeoutMs ?? 30_000, () => this.#retire(slot));
   }
 
-  /** A refused login is refused for all who wait, and so is a server that nobody reaches; while other lanes work they may serve. */
+  /** A refused login is refused for all who wait, and so is a server that nobody reaches; lanes that work, or are still being opened, may serve. */
   #openingFailed(error: Error): void {
     const forAll = error instanceof LoginRefusedError || error instanceof ConfigurationError
       || (error instanceof QueryFailedError && /^(?:28|3D)/.test(error.sqlState));
-    if (forAll || ![...this.#slots].some((slot) => slot.open)) {
+    if (forAll || (this.#opening === 1 && ![...this.#slots].some((slot) => slot.open))) {
       this.#queue.failAll(error);
       return;
     }

@@ -129,7 +129,7 @@ class PostgresTransaction implements LaneTransaction {
   }
 
   /** Nothing runs any more from here on. */
-  end(): void { }
+  end(): void { this.#over = true; }
 
   async commit(): Promise<void> {
     if (!this.#begun) return;

@@ -23,9 +23,13 @@ export class Scope {
   }
 
   /** Whether the callback has settled: work that still runs under this scope then is refused. */
-  get over(): boolean { return this.#over; }
+  get over(): boolean {
+    return this.#over;
+  }
 
-  end(): void { this.#over = true; }
+  end(): void {
+    this.#over = true;
+  }
 }
 
 const storage = new AsyncLocalStorage<Scope>();

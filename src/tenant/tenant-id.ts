@@ -7,8 +7,27 @@ const pattern = /^[a-z][a-z0-9-]{0,47}$/;
 
 /** Schema names that PostgreSQL, the catalog or the platform use; a tenant id may not map to one of them. */
 const reserved: ReadonlySet<string> = new Set([
-  'public', 'information_schema', 'pg_catalog', 'pg_toast', 'pg_temp', 'tenancy', 'reference', 'extensions', 'postgres',
-  'template0', 'template1', 'catalog', 'shared', 'pool', 'platform', 'none', 'all', 'default', 'user', 'current_user', 'session_user',
+  'public',
+  'information_schema',
+  'pg_catalog',
+  'pg_toast',
+  'pg_temp',
+  'tenancy',
+  'reference',
+  'extensions',
+  'postgres',
+  'template0',
+  'template1',
+  'catalog',
+  'shared',
+  'pool',
+  'platform',
+  'none',
+  'all',
+  'default',
+  'user',
+  'current_user',
+  'session_user',
 ]);
 
 /**
@@ -29,7 +48,9 @@ export function parseTenantId(value: unknown): TenantId {
   }
   const schema = schemaNameOf(value);
   if (reserved.has(schema) || schema.startsWith('pg_')) {
-    throw new InvalidTenantIdError(`The tenant id "${value}" is reserved.`, { hint: 'Choose an id whose schema name PostgreSQL and the catalog do not use.' });
+    throw new InvalidTenantIdError(`The tenant id "${value}" is reserved.`, {
+      hint: 'Choose an id whose schema name PostgreSQL and the catalog do not use.',
+    });
   }
   return value;
 }

@@ -22,7 +22,28 @@ export type Tiers = Readonly<Record<string, Tier>>;
 
 /** The platform's tiers as its architecture document defines them ("Tenant Tiers"). */
 export const defaultTiers: Tiers = Object.freeze({
-  standard: Object.freeze({ name: 'standard', isolation: 'schema', keyPolicy: 'platform', dedicatedCluster: false, priority: 0, maxLanes: 4 }),
-  enterprise: Object.freeze({ name: 'enterprise', isolation: 'database', keyPolicy: 'tenant', dedicatedCluster: false, priority: 1, maxLanes: 8 }),
-  premium: Object.freeze({ name: 'premium', isolation: 'database', keyPolicy: 'tenant-hsm', dedicatedCluster: true, priority: 2, maxLanes: 16 }),
+  standard: Object.freeze({
+    name: 'standard',
+    isolation: 'schema',
+    keyPolicy: 'platform',
+    dedicatedCluster: false,
+    priority: 0,
+    maxLanes: 4,
+  }),
+  enterprise: Object.freeze({
+    name: 'enterprise',
+    isolation: 'database',
+    keyPolicy: 'tenant',
+    dedicatedCluster: false,
+    priority: 1,
+    maxLanes: 8,
+  }),
+  premium: Object.freeze({
+    name: 'premium',
+    isolation: 'database',
+    keyPolicy: 'tenant-hsm',
+    dedicatedCluster: true,
+    priority: 2,
+    maxLanes: 16,
+  }),
 });

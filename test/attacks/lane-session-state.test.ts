@@ -56,7 +56,7 @@ describe('state left on a connection', () => {
     await sql.end();
   });
 
-  test.each(['resolved', 'failed', 'failed in a transaction'])('settings, advisory locks and LISTEN of a unit that %s are gone', async (how) => {
+  test.each(['resolved', 'failed', 'was rolled back', 'failed at its COMMIT'])('settings, advisory locks and LISTEN of a unit that %s are gone', async (how) => {
     const lane = await database.lane();
     const lock = "select pg_advisory_lock(99), set_config('tenancy.context', 'a', false), set_config('statement_timeout', '7s', false)";
     if (how === 'resolved') {
@@ -64,6 +64,12 @@ describe('state left on a connection', () => {
       await raw(lane, 'a', 'listen gossip');
     } else if (how === 'failed') {
       await expect(raw(lane, 'a', `with l as materialized (${lock}) select 1 / (count(*) - 1) from l`)).rejects.toMatchObject({ sqlState: '22012' });
+    } else if (how === 'failed at its COMMIT') {
+      await expect(lane.transaction(rawContextOf('a'), {}, async (tx) => {
+        await tx.execute(statementOf('set constraints all deferred', [], { prepare: false }));
+        for (let time = 0; time < 2; time++) await tx.execute(insertProduct('a', 'twice'));
+        await tx.execute(statementOf(lock, [], { prepare: false }));
+      })).rejects.toMatchObject({ sqlState: '23505' });
     } else {
       await expect(lane.transaction(rawContextOf('a'), {}, async (tx) => {
         await tx.execute(statementOf(lock, [], { prepare: false }));

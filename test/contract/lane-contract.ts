@@ -112,7 +112,7 @@ export function describeLane(name: string, open: OpenLane): void {
         expect(await namesOf(lane, 'u9')).toEqual(['after', 'before']);
       }));
 
-      test('are refused by the policy as PolicyViolationError, by a constraint at COMMIT as QueryFailedError without the value', async () => await withLane(async (lane) => {
+      test('are refused by the policy as PolicyViolationError, by a constraint as QueryFailedError without the value', async () => await withLane(async (lane) => {
         await expect(lane.run({ context: contextOf('u10'), statement: insertProduct('u11', 'stolen') })).rejects.toThrow(PolicyViolationError);
         await lane.run({ context: contextOf('u10'), statement: insertProduct('u10', 'DE89370400440532013000') });
         const deferred = statementOf('with d as (select set_config($1, $2, true)) insert into app.products (tenant_id, name) select $3, $4 from d',
@@ -291,6 +291,19 @@ export function describeLane(name: string, open: OpenLane): void {
           }).catch(() => {});
           expect((await tx.execute(path, { raw: true })).rows).toEqual([['app, pg_temp']]);
         });
+      }));
+
+      test('whose COMMIT is refused by a deferred constraint reject and keep nothing', async () => await withLane(async (lane) => {
+        await lane.run({ context: contextOf('t12'), statement: insertProduct('t12', 'DE8937') });
+        const error = await lane.transaction(contextOf('t12'), {}, async (tx) => {
+          await tx.execute(statementOf('set constraints all deferred'));
+          await tx.execute(insertProduct('t12', 'other'));
+          await tx.execute(insertProduct('t12', 'DE8937'));
+        }).catch((e: unknown) => e) as Error;
+        expect(error).toMatchObject({ sqlState: '23505', failure: { constraint: 'products_tenant_id_name_key' } });
+        expect(error.message).toMatch(/^The COMMIT of tenant t12 failed: unique violation/);
+        expect(error.message).not.toMatch(/DE8937/);
+        expect(await namesOf(lane, 't12')).toEqual(['DE8937']);
       }));
 
       test('that are aborted roll back; a statement that is aborted fails its transaction', async () => await withLane(async (lane) => {

@@ -372,6 +372,8 @@ describe('CatalogClient', () => {
         noted(
           (async () => {
             await kill(sql as unknown as Sql);
+            // Anybody else's query makes the pool connect anew; the dead transaction's next statement then runs there.
+            await alone`select 1`;
             await sql`update tenancy.clusters set max_lanes = 7 where id = 'us-3'`;
             throw new Error('so roll it back');
           })(),
