@@ -123,6 +123,21 @@ describe('transactions', () => {
     await runAs('alpha', () => db.delete(archive).where(eq(archive.id, 801)));
   });
 
+  it('what was prepared or made before joins the transaction in which it is awaited', async () => {
+    const { db } = world.scoped;
+    const prepared = db.insert(archive).values({ id: sql.placeholder('id'), sku: 'x', owner: 'x' }).prepare('early');
+    await runAs('alpha', async () => {
+      const early = db.insert(archive).values({ id: 806, sku: 'x', owner: 'x' });
+      await expect(db.transaction(async (tx) => {
+        await prepared.execute({ id: 805 });
+        await early;
+        expect(await tx.$count(archive, sql`id >= 800`)).toBe(2);
+        tx.rollback();
+      })).rejects.toThrow('Rollback');
+      expect(await db.$count(archive, sql`id >= 800`)).toBe(0);
+    });
+  });
+
   it('nested ones are savepoints', async () => {
     const { db } = world.scoped;
     await runAs('alpha', () => db.transaction(async (tx) => {
