@@ -15,26 +15,32 @@ import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
+import { verifyPlatform } from './lifecycle/verify-platform.ts';
 import { loadMigrations } from './migrate/load-migrations.ts';
 import type { MigrationSource } from './migrate/migration-source.ts';
 import { urlFor } from './provision/admin-client.ts';
+import { catalogLogin } from './provision/catalog-login.ts';
 import type { ClusterDefinition } from './provision/cluster-definition.ts';
 import { ContextAuthority } from './provision/context-authority.ts';
 import { CredentialVault } from './provision/credential-vault.ts';
 import { installCatalog } from './provision/install-catalog.ts';
 import { installCluster } from './provision/install-cluster.ts';
-import { catalogLogin } from './provision/catalog-login.ts';
 import { platformNames } from './provision/names.ts';
 import { OwnerAccess } from './provision/owner-access.ts';
 import { PlatformKeys } from './provision/platform-keys.ts';
 import { parseTenantConfig } from './tenant/tenant-config.ts';
 import { defaultTiers, type Tiers } from './tenant/tier.ts';
-import { verifyPlatform } from './lifecycle/verify-platform.ts';
 
 export type { AuditFilter } from './audit/audit-filter.ts';
-export type { ClusterDefinition } from './provision/cluster-definition.ts';
 export type { ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
-export type { MigrateOptions, MigrationProgress, MigrationReport, MigrationStatus, MigrationTargetReport } from './migrate/migration-report.ts';
+export type {
+  MigrateOptions,
+  MigrationProgress,
+  MigrationReport,
+  MigrationStatus,
+  MigrationTargetReport,
+} from './migrate/migration-report.ts';
+export type { ClusterDefinition } from './provision/cluster-definition.ts';
 export type { ProvisionOptions, ProvisionReport, ProvisionStep } from './provision/provision-report.ts';
 export type { Finding, Severity, VerifyReport } from './verify/finding.ts';
 
@@ -48,11 +54,13 @@ export interface ControlPlaneOptions {
   };
   readonly clusters: readonly ClusterDefinition[];
   /** The platform's own tables: a directory of node-pg-migrate files or drizzle-kit's output. */
-  readonly migrations?: {
-    readonly directory: string;
-    /** Migrations of schema `reference`, whose tables every tenant reads and no service changes. */
-    readonly reference?: string | undefined;
-  } | undefined;
+  readonly migrations?:
+    | {
+        readonly directory: string;
+        /** Migrations of schema `reference`, whose tables every tenant reads and no service changes. */
+        readonly reference?: string | undefined;
+      }
+    | undefined;
   /** One key manager, or one per region; the first keeps the platform's own secrets. */
   readonly kms: KeyManager | readonly KeyManager[];
   readonly tiers?: Tiers | undefined;
@@ -119,7 +127,10 @@ class WiredControlPlane implements ControlPlane {
       if (await installCluster(definition, { clusters, vault, authority })) changed = true;
     }
     const serviceCatalogUrl = await catalogLogin(this.#options.catalog.adminUrl, this.#names, vault);
-    const [version] = await catalog.query({ doing: 'reading its version' }, (sql) => sql<{ name: string }[]>`select max(name) as name from tenancy.schema_migrations`);
+    const [version] = await catalog.query(
+      { doing: 'reading its version' },
+      (sql) => sql<{ name: string }[]>`select max(name) as name from tenancy.schema_migrations`,
+    );
     return { catalogVersion: version?.name ?? '', clusters: this.#options.clusters.map(({ id }) => id), serviceCatalogUrl, changed };
   }
 
@@ -187,16 +198,23 @@ class WiredControlPlane implements ControlPlane {
     this.#requireOpen();
     if (this.#opened === undefined) {
       this.#opened = this.#wire();
-      this.#opened.catch(() => { this.#opened = undefined; });
+      this.#opened.catch(() => {
+        this.#opened = undefined;
+      });
     }
     return await this.#opened;
   }
 
   async #wire(): Promise<Opened> {
-    const { catalog: { adminUrl }, clusters: definitions, migrations: files } = this.#options;
+    const {
+      catalog: { adminUrl },
+      clusters: definitions,
+      migrations: files,
+    } = this.#options;
     const managers = this.#managers;
     const tiers = this.#tiers;
-    const catalog = await CatalogClient.open({ url: urlFor(adminUrl, { database: this.#names.catalogDatabase }), applicationName: 'tenancy-control' });
+    const catalogUrl = urlFor(adminUrl, { database: this.#names.catalogDatabase });
+    const catalog = await CatalogClient.open({ url: catalogUrl, applicationName: 'tenancy-control' });
     const keyStore = new KeyStore(catalog);
     const tenants = new TenantStore(catalog, tiers);
     const clusters = new ClusterStore(catalog);
@@ -207,11 +225,28 @@ class WiredControlPlane implements ControlPlane {
     const authority = new ContextAuthority({ store: keyStore, managers });
     const owners = new OwnerAccess({ vault, authority, adminUrls: new Map(definitions.map(({ id, adminUrl: url }) => [id, url])) });
     const migrations = new MigrationPlane({
-      tenants, placements, owners, ledger: new LedgerStore(catalog),
+      tenants,
+      placements,
+      owners,
+      ledger: new LedgerStore(catalog),
       source: once(files?.directory),
       reference: once(files?.reference),
     });
-    const onboarding = new Onboarding({ tiers, tenants, clusters, placements, keyStore, managers, platformKeys: keys, vault, authority, owners, migrations, auditor });
+    const onboarding = new Onboarding({
+      tiers,
+      tenants,
+      clusters,
+      placements,
+      keyStore,
+      managers,
+      platformKeys: keys,
+      vault,
+      authority,
+      owners,
+      migrations,
+      auditor,
+      catalogUrl,
+    });
     return { catalog, tenants, clusters, keys, vault, authority, owners, migrations, onboarding, auditor };
   }
 

@@ -12,8 +12,8 @@ import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { CatalogRouter } from './routing/catalog-router.ts';
 import type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
-import { type RunOptions, ScopeRunner } from './routing/scope-runner.ts';
 import { type LaneOptions, openPostgresPool } from './routing/open-postgres-pool.ts';
+import { type RunOptions, ScopeRunner } from './routing/scope-runner.ts';
 import { sealedCredentials } from './routing/sealed-credentials.ts';
 import { currentScope, requireScope } from './tenant/scope.ts';
 import type { Tenant } from './tenant/tenant.ts';
@@ -83,10 +83,15 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
  */
 export async function createTenancy<TSchema extends Record<string, unknown>>(options: TenancyOptions<TSchema>): Promise<Tenancy<TSchema>> {
   if (typeof options.runtime?.region !== 'string' || options.runtime.region === '') {
-    throw new ConfigurationError('createTenancy needs runtime.region.', { hint: 'Say where this process runs: residency is decided by it.' });
+    throw new ConfigurationError('createTenancy needs runtime.region.', {
+      hint: 'Say where this process runs: residency is decided by it.',
+    });
   }
   const managers = new KeyManagers(options.kms);
-  const client = await CatalogClient.open({ url: options.catalog.url, applicationName: `${options.runtime.applicationName ?? 'tenancy'}-catalog` });
+  const client = await CatalogClient.open({
+    url: options.catalog.url,
+    applicationName: `${options.runtime.applicationName ?? 'tenancy'}-catalog`,
+  });
   return new WiredTenancy(options, managers, client);
 }
 
@@ -103,9 +108,13 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
     const auditor = new Auditor([new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])]);
     const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
     const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
-    catalog.onInvalidate((tenantId) => { if (tenantId !== undefined) keys.evict(tenantId); });
+    catalog.onInvalidate((tenantId) => {
+      if (tenantId !== undefined) keys.evict(tenantId);
+    });
     const router = new CatalogRouter({
-      catalog, managers, auditor,
+      catalog,
+      managers,
+      auditor,
       masters: async () => await reader.contextMasters(),
       credentials: options.credentials ?? sealedCredentials({ reader, managers }),
       openPool: openPostgresPool({ ...options.lanes, applicationName: options.runtime.applicationName ?? 'tenancy' }),
@@ -159,5 +168,8 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
 async function requireWrappedKeys(reader: CatalogReader, tenantId: TenantId) {
   const keys = await reader.wrappedKeys(tenantId);
   if (keys !== undefined) return keys;
-  throw new CatalogError(`The catalog has no keys of the tenant "${tenantId}".`, { tenantId, hint: 'Provision the tenant again: it goes on where it stopped.' });
+  throw new CatalogError(`The catalog has no keys of the tenant "${tenantId}".`, {
+    tenantId,
+    hint: 'Provision the tenant again: it goes on where it stopped.',
+  });
 }

@@ -14,7 +14,10 @@ const { products } = schema;
 const left = await tenancy.run('acme', async () => {
   await tenancy.db.insert(products).values({ sku: 'LAMP-1', stock: 10, supplierIban: 'DE89370400440532013000' });
   return await tenancy.db.transaction(async (tx) => {
-    await tx.update(products).set({ stock: sql`${products.stock} - 1` }).where(eq(products.sku, 'LAMP-1'));
+    await tx
+      .update(products)
+      .set({ stock: sql`${products.stock} - 1` })
+      .where(eq(products.sku, 'LAMP-1'));
     return await tx.select().from(products).where(eq(products.sku, 'LAMP-1'));
   });
 });

@@ -22,9 +22,14 @@ export async function sendCancelRequest(address: LaneAddress, key: BackendKey, s
     return;
   }
   await new Promise<void>((resolve) => {
-    const giveUp = (): void => { socket.destroy(); };
+    const giveUp = (): void => {
+      socket.destroy();
+    };
     signal.addEventListener('abort', giveUp, { once: true });
-    socket.once('close', () => { signal.removeEventListener('abort', giveUp); resolve(); });
+    socket.once('close', () => {
+      signal.removeEventListener('abort', giveUp);
+      resolve();
+    });
     socket.on('error', () => {});
     socket.resume();
     socket.write(requestOf(key));

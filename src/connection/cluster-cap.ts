@@ -54,13 +54,17 @@ export class ClusterCap {
    */
   join(clusterId: string, limit: number, member: CapMember): CapSeat {
     if (!Number.isInteger(limit) || limit < 1) {
-      throw new ConfigurationError(`The cluster ${clusterId} allows ${limit} lanes.`, { hint: 'Give maxLanes a whole number of at least 1.' });
+      throw new ConfigurationError(`The cluster ${clusterId} allows ${limit} lanes.`, {
+        hint: 'Give maxLanes a whole number of at least 1.',
+      });
     }
     const ledger = this.#ledgers.get(clusterId) ?? { limit, seats: new Set(), used: 0 };
     this.#ledgers.set(clusterId, ledger);
     const seat: Seat = { member, waiting: [], held: 0 };
     ledger.seats.add(seat);
-    const forget = (): void => { if (ledger.seats.size === 0 && ledger.used === 0) this.#ledgers.delete(clusterId); };
+    const forget = (): void => {
+      if (ledger.seats.size === 0 && ledger.used === 0) this.#ledgers.delete(clusterId);
+    };
     return {
       acquire: async (signal) => {
         await this.#wait(ledger, seat, signal);
@@ -74,8 +78,13 @@ export class ClusterCap {
           forget();
         };
       },
-      get mustYield() { return mustYield(ledger, seat); },
-      leave: () => { ledger.seats.delete(seat); forget(); },
+      get mustYield() {
+        return mustYield(ledger, seat);
+      },
+      leave: () => {
+        ledger.seats.delete(seat);
+        forget();
+      },
     };
   }
 
@@ -87,7 +96,13 @@ export class ClusterCap {
   async #wait(ledger: Ledger, seat: Seat, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      const waiter: Waiter = { since: ++this.#clock, grant: () => { signal.removeEventListener('abort', abort); resolve(); } };
+      const waiter: Waiter = {
+        since: ++this.#clock,
+        grant: () => {
+          signal.removeEventListener('abort', abort);
+          resolve();
+        },
+      };
       const abort = (): void => {
         const index = seat.waiting.indexOf(waiter);
         if (index === -1) return;
@@ -107,7 +122,8 @@ function grantNext(ledger: Ledger): void {
     let next: Seat | undefined;
     for (const seat of ledger.seats) {
       if (seat.waiting.length === 0) continue;
-      if (next === undefined || seat.held < next.held || (seat.held === next.held && seat.waiting[0]!.since < next.waiting[0]!.since)) next = seat;
+      if (next === undefined || seat.held < next.held || (seat.held === next.held && seat.waiting[0]!.since < next.waiting[0]!.since))
+        next = seat;
     }
     if (next === undefined) return;
     ledger.used++;

@@ -5,7 +5,8 @@ const plain = /^\s*(?:select|insert|update|delete|with|merge|values)\b/i;
 /** Commands that would end the unit's transaction, take its connection over, or touch the lane's own prepared statements. */
 const refused: ReadonlyMap<string, string> = new Map([
   ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'].map(
-    (command) => [command, 'Transactions belong to the lane: use db.transaction().'] as const),
+    (command) => [command, 'Transactions belong to the lane: use db.transaction().'] as const,
+  ),
   ['prepare', 'Statements are prepared by the lane.'],
   ['execute', 'Statements are prepared by the lane.'],
   ['deallocate', 'Statements are prepared by the lane.'],
@@ -14,8 +15,20 @@ const refused: ReadonlyMap<string, string> = new Map([
 
 /** Command tags that no statement of a caller may answer: it got past the check, and the lane can't be trusted any more. */
 const refusedTags: ReadonlySet<string> = new Set([
-  'BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'PREPARE TRANSACTION', 'COMMIT PREPARED', 'ROLLBACK PREPARED',
-  'PREPARE', 'DEALLOCATE', 'DEALLOCATE ALL', 'DISCARD ALL', 'COPY',
+  'BEGIN',
+  'START TRANSACTION',
+  'COMMIT',
+  'ROLLBACK',
+  'SAVEPOINT',
+  'RELEASE',
+  'PREPARE TRANSACTION',
+  'COMMIT PREPARED',
+  'ROLLBACK PREPARED',
+  'PREPARE',
+  'DEALLOCATE',
+  'DEALLOCATE ALL',
+  'DISCARD ALL',
+  'COPY',
 ]);
 
 /**
@@ -25,7 +38,10 @@ const refusedTags: ReadonlySet<string> = new Set([
  */
 export function checkCommand(text: string, tenantId: string): void {
   if (text.includes('\0')) {
-    throw new NotSupportedError(`A statement of tenant ${tenantId} has a NUL character in its text.`, { tenantId, hint: 'Pass values as parameters.' });
+    throw new NotSupportedError(`A statement of tenant ${tenantId} has a NUL character in its text.`, {
+      tenantId,
+      hint: 'Pass values as parameters.',
+    });
   }
   if (plain.test(text)) return;
   const command = firstWord(text);
@@ -56,9 +72,13 @@ function afterComment(text: string, start: number): number {
   let depth = 0;
   let index = start;
   do {
-    if (text.startsWith('/*', index)) { depth++; index += 2; }
-    else if (text.startsWith('*/', index)) { depth--; index += 2; }
-    else index++;
+    if (text.startsWith('/*', index)) {
+      depth++;
+      index += 2;
+    } else if (text.startsWith('*/', index)) {
+      depth--;
+      index += 2;
+    } else index++;
   } while (depth > 0 && index < text.length);
   return index;
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
-import { laneParsers, type DriverColumn } from './raw-types.ts';
 import type { DriverQuery } from './query-guard.ts';
+import { type DriverColumn, laneParsers } from './raw-types.ts';
 
 /** What the driver resolves a query with: rows, and beside them what a lane needs of the answer. */
 export interface DriverResult extends ReadonlyArray<unknown> {
@@ -33,14 +33,28 @@ const identity = (value: unknown): unknown => value;
 export function createDriverClient(socket: Socket, options: DriverClientOptions): DriverClient {
   let handed = false;
   const client = postgres({
-    host: 'lane', port: 0, database: options.database, user: options.user, password: options.password,
+    host: 'lane',
+    port: 0,
+    database: options.database,
+    user: options.user,
+    password: options.password,
     socket: () => {
       if (handed) throw new Error('A lane never reconnects.');
       handed = true;
       return socket;
     },
-    max: 1, ssl: false, idle_timeout: 0, max_lifetime: null, connect_timeout: 0, backoff: false, keep_alive: null, fetch_types: false,
-    prepare: true, debug: false, no_subscribe: true, onnotice: () => {},
+    max: 1,
+    ssl: false,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: 0,
+    backoff: false,
+    keep_alive: null,
+    fetch_types: false,
+    prepare: true,
+    debug: false,
+    no_subscribe: true,
+    onnotice: () => {},
     connection: { application_name: options.applicationName },
   } as postgres.Options<Record<string, never>>);
   const settings = client.options as unknown as { parsers: Record<string, unknown>; serializers: Record<string, unknown> };

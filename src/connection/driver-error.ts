@@ -1,4 +1,12 @@
-import { AbortedError, LaneLostError, PlanInvalidatedError, PolicyViolationError, QueryFailedError, type SqlFailure, type TenancyError } from '../errors.ts';
+import {
+  AbortedError,
+  LaneLostError,
+  PlanInvalidatedError,
+  PolicyViolationError,
+  QueryFailedError,
+  type SqlFailure,
+  type TenancyError,
+} from '../errors.ts';
 import { conditionName } from './sql-state.ts';
 
 /** The fields of postgres.js's PostgresError. Its `message`, `detail`, `where`, `query`, `parameters` and `args` can hold values: never copied. */
@@ -41,22 +49,29 @@ export function queryError(error: ServerError, tenantId: string | undefined, att
     return new PolicyViolationError(`${who} was refused by PostgreSQL: ${message} (42501).`, failure, { tenantId });
   }
   return new QueryFailedError(`${who} failed: ${conditionName(error.code)}${place} (${error.code}).`, failure, {
-    tenantId, retryable: retryable.has(error.code),
+    tenantId,
+    retryable: retryable.has(error.code),
   });
 }
 
 /** The same, or {@link AbortedError} when its caller gave up and it, or what ran before it in the transaction, was cancelled. */
 export function statementError(error: ServerError, tenantId: string, aborted: boolean): TenancyError {
-  return aborted && (error.code === '57014' || error.code === '25P02') ? abortedError(tenantId, 'A statement') : queryError(error, tenantId);
+  return aborted && (error.code === '57014' || error.code === '25P02')
+    ? abortedError(tenantId, 'A statement')
+    : queryError(error, tenantId);
 }
 
 export function abortedError(tenantId: string | undefined, what: string): AbortedError {
-  return new AbortedError(`${what}${tenantId === undefined ? '' : ` of tenant ${tenantId}`} was aborted; nothing of it was kept.`, { tenantId });
+  return new AbortedError(`${what}${tenantId === undefined ? '' : ` of tenant ${tenantId}`} was aborted; nothing of it was kept.`, {
+    tenantId,
+  });
 }
 
 export function planError(tenantId: string): PlanInvalidatedError {
   return new PlanInvalidatedError(`The plan of a statement of tenant ${tenantId} was invalidated by a migration; nothing was kept.`, {
-    tenantId, retryable: true, hint: 'Run the whole transaction again.',
+    tenantId,
+    retryable: true,
+    hint: 'Run the whole transaction again.',
   });
 }
 
@@ -65,8 +80,10 @@ export function lostError(tenantId: string | undefined, sent: boolean): LaneLost
   const who = tenantId === undefined ? '' : ` of tenant ${tenantId}`;
   return sent
     ? new LaneLostError(`The connection died after the COMMIT of a unit${who} was sent: whether it was kept is unknown.`, {
-      tenantId, sent, hint: 'Read before writing again, or make the write idempotent.',
-    })
+        tenantId,
+        sent,
+        hint: 'Read before writing again, or make the write idempotent.',
+      })
     : new LaneLostError(`The connection died before anything${who} could be kept.`, { tenantId, sent, hint: 'Try again.' });
 }
 

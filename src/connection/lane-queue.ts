@@ -18,7 +18,9 @@ interface Waiting extends LaneRequest {
 export class LaneQueue {
   readonly #waiting: Waiting[] = [];
 
-  get length(): number { return this.#waiting.length; }
+  get length(): number {
+    return this.#waiting.length;
+  }
 
   /**
    * Waits for a lane.
@@ -28,13 +30,28 @@ export class LaneQueue {
    * @param onLeave called when this request was given up
    * @throws {AbortedError} when the signal came first
    */
-  async wait(request: LaneRequest, timeoutMs: number, signal: AbortSignal | undefined, onTimeout: () => TenancyError, onLeave: () => void): Promise<LaneSlot> {
+  async wait(
+    request: LaneRequest,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    onTimeout: () => TenancyError,
+    onLeave: () => void,
+  ): Promise<LaneSlot> {
     return await new Promise<LaneSlot>((resolve, reject) => {
-      const done = (): void => { clearTimeout(timer); signal?.removeEventListener('abort', abort); };
+      const done = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+      };
       const waiting: Waiting = {
         ...request,
-        settle: (slot) => { done(); resolve(slot); },
-        fail: (error) => { done(); reject(error); },
+        settle: (slot) => {
+          done();
+          resolve(slot);
+        },
+        fail: (error) => {
+          done();
+          reject(error);
+        },
       };
       const giveUp = (error: () => TenancyError): void => {
         const index = this.#waiting.indexOf(waiting);
@@ -44,7 +61,13 @@ export class LaneQueue {
         waiting.fail(reason);
         onLeave();
       };
-      const abort = (): void => giveUp(() => new AbortedError(`Waiting for a lane was aborted; nothing of tenant ${request.tenantId} was sent.`, { tenantId: request.tenantId }));
+      const abort = (): void =>
+        giveUp(
+          () =>
+            new AbortedError(`Waiting for a lane was aborted; nothing of tenant ${request.tenantId} was sent.`, {
+              tenantId: request.tenantId,
+            }),
+        );
       const timer = setTimeout(() => giveUp(onTimeout), timeoutMs);
       signal?.addEventListener('abort', abort, { once: true });
       let index = this.#waiting.length;
@@ -58,7 +81,7 @@ export class LaneQueue {
    * stream of units can't keep a lane from draining for it. Those who wait for their own tenant's lanes only are passed over.
    */
   serve(place: (request: LaneRequest) => LaneSlot | 'tenant full' | undefined): void {
-    for (let index = 0; index < this.#waiting.length;) {
+    for (let index = 0; index < this.#waiting.length; ) {
       const waiting = this.#waiting[index]!;
       const slot = place(waiting);
       if (slot === undefined) return;

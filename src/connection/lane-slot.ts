@@ -15,16 +15,29 @@ export class LaneSlot {
     this.lane = lane;
     this.#leave = leave;
     this.#tenantId = lane.lastTenantId;
-    void lane.ended.then(() => { clearTimeout(this.#timer); this.#leave(); });
+    void lane.ended.then(() => {
+      clearTimeout(this.#timer);
+      this.#leave();
+    });
   }
 
-  get open(): boolean { return this.lane.state === 'open'; }
-  get active(): number { return this.#active; }
-  get idle(): boolean { return this.#active === 0 && this.open; }
+  get open(): boolean {
+    return this.lane.state === 'open';
+  }
+  get active(): number {
+    return this.#active;
+  }
+  get idle(): boolean {
+    return this.#active === 0 && this.open;
+  }
   /** The tenant that it serves, or served last. */
-  get tenantId(): string | undefined { return this.#tenantId; }
+  get tenantId(): string | undefined {
+    return this.#tenantId;
+  }
   /** Since when the lane has been idle, or has been working without a pause, in the clock of `performance.now()`. */
-  get since(): number { return this.#since; }
+  get since(): number {
+    return this.#since;
+  }
 
   /** Whether another unit of this tenant may be written behind those under way. */
   accepts(tenantId: string, maxDepth: number): boolean {
@@ -53,7 +66,9 @@ export class LaneSlot {
   /** Calls back when the lane has been idle for so long; never keeps the process alive. */
   watch(idleTimeoutMs: number, onIdle: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => { if (this.#active === 0) onIdle(); }, idleTimeoutMs);
+    this.#timer = setTimeout(() => {
+      if (this.#active === 0) onIdle();
+    }, idleTimeoutMs);
     this.#timer.unref();
   }
 }

@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
 /** No TLS, TLS with the server's certificate verified, or the same with certificates of one's own (`ca`, `cert`, `key`, …). */
 export type LaneTls = 'disable' | 'verify-full' | ConnectionOptions;
@@ -25,7 +25,9 @@ export async function connectSocket(address: LaneAddress, signal: AbortSignal): 
     ? connect({ path: `${address.host}/.s.PGSQL.${address.port}` })
     : connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
   let secured: Socket = socket;
-  const abort = (): void => { socket.destroy(toError(signal.reason)); };
+  const abort = (): void => {
+    socket.destroy(toError(signal.reason));
+  };
   signal.addEventListener('abort', abort, { once: true });
   try {
     await settled(socket, 'connect');
@@ -50,7 +52,11 @@ async function secure(socket: Socket, address: LaneAddress): Promise<Socket> {
   if (answer[0] !== 0x53) throw new Error('The server offers no TLS.');
   const own = typeof address.tls === 'object' ? address.tls : {};
   const secured = connectTls({
-    minVersion: 'TLSv1.2', ...own, socket, host: address.host, ...(isIP(address.host) === 0 ? { servername: own.servername ?? address.host } : {}),
+    minVersion: 'TLSv1.2',
+    ...own,
+    socket,
+    host: address.host,
+    ...(isIP(address.host) === 0 ? { servername: own.servername ?? address.host } : {}),
   });
   await settled(secured, 'secureConnect');
   return secured;
@@ -59,9 +65,18 @@ async function secure(socket: Socket, address: LaneAddress): Promise<Socket> {
 /** Resolves with an event's first argument; rejects when the socket fails or closes before. */
 async function settled<T = void>(socket: Socket, event: string): Promise<T> {
   return await new Promise<T>((resolve, reject) => {
-    const failed = (error: Error): void => { stop(); reject(error); };
-    const closed = (): void => { stop(); reject(new Error('The server closed the connection.')); };
-    const happened = (value: T): void => { stop(); resolve(value); };
+    const failed = (error: Error): void => {
+      stop();
+      reject(error);
+    };
+    const closed = (): void => {
+      stop();
+      reject(new Error('The server closed the connection.'));
+    };
+    const happened = (value: T): void => {
+      stop();
+      resolve(value);
+    };
     const stop = (): void => {
       socket.off(event, happened).off('close', closed).off('error', failed);
       // A socket between two listeners must not end the process.

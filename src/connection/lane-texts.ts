@@ -12,7 +12,12 @@ export const pathText = "select pg_catalog.set_config('search_path', $1, true)";
  */
 const discard = [
   'select pg_catalog.pg_advisory_unlock_all(), (select pg_catalog.count(*) from pg_catalog.pg_prepared_statements where from_sql) as prepared',
-  'set session authorization default', 'reset all', 'close all', 'unlisten *', 'discard sequences', 'discard temp',
+  'set session authorization default',
+  'reset all',
+  'close all',
+  'unlisten *',
+  'discard sequences',
+  'discard temp',
 ].join('; ');
 
 /**

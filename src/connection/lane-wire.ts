@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { sendCancelRequest, type BackendKey } from './cancel-request.ts';
+import { type BackendKey, sendCancelRequest } from './cancel-request.ts';
 import type { DriverClient, DriverResult } from './driver-client.ts';
 import { isServerError, type ServerError } from './driver-error.ts';
 import type { LaneAddress } from './lane-socket.ts';
 import type { EncodedParameter } from './parameters.ts';
-import { guardQuery, ResendRefused, type DriverQuery } from './query-guard.ts';
+import { type DriverQuery, guardQuery, ResendRefused } from './query-guard.ts';
 
 /** What became of one message. A value rather than an exception: units look at all of theirs before they decide. */
 export type WireOutcome =
@@ -43,20 +43,33 @@ export class LaneWire {
     this.#address = address;
     this.ended = new Promise((resolve) => {
       // Registered before the driver's listeners, so that nothing of ours waits for what the driver makes of the loss.
-      socket.once('close', () => { this.#lose(); resolve(); });
+      socket.once('close', () => {
+        this.#lose();
+        resolve();
+      });
       socket.on('error', () => {});
     });
   }
 
-  get lost(): boolean { return this.#lost; }
+  get lost(): boolean {
+    return this.#lost;
+  }
   /** The server's key of this session, known once the first message was answered. */
-  get key(): BackendKey | undefined { return this.#key; }
+  get key(): BackendKey | undefined {
+    return this.#key;
+  }
   /** How many statements the server keeps prepared for this lane, those that the driver has forgotten included. */
-  get statements(): number { return this.#statements; }
+  get statements(): number {
+    return this.#statements;
+  }
   /** How many cancel requests were made so far: a unit that saw the number change may have been hit by another's. */
-  get cancels(): number { return this.#cancels; }
+  get cancels(): number {
+    return this.#cancels;
+  }
   /** Pending while a cancel request is under way; nothing new may be sent before, or it could be hit instead. */
-  get cancelling(): Promise<void> | undefined { return this.#cancelling; }
+  get cancelling(): Promise<void> | undefined {
+    return this.#cancelling;
+  }
 
   /** Sends text of the lane's own, in the simple protocol: it may hold several commands and takes no values. */
   control(text: string): Promise<WireOutcome> {
@@ -80,7 +93,11 @@ export class LaneWire {
       if (this.#lost || !stillWanted()) return false;
       this.#cancels++;
       return true;
-    }).catch(() => {}).finally(() => { this.#cancelling = undefined; });
+    })
+      .catch(() => {})
+      .finally(() => {
+        this.#cancelling = undefined;
+      });
     this.#cancelling = request;
     await request;
   }
@@ -107,8 +124,14 @@ export class LaneWire {
       this.#pending.add(pending);
       // `then` is what hands the query over; the driver does so one microtask later and keeps the order.
       query.then(
-        (result) => { this.#pending.delete(pending); resolve(this.#answer(query, result)); },
-        (error: unknown) => { this.#pending.delete(pending); resolve(this.#failure(query, error)); },
+        (result) => {
+          this.#pending.delete(pending);
+          resolve(this.#answer(query, result));
+        },
+        (error: unknown) => {
+          this.#pending.delete(pending);
+          resolve(this.#failure(query, error));
+        },
       );
     });
   }

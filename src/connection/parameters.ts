@@ -28,7 +28,8 @@ const timestamptzType = 1184;
 export function encodeParameters(values: readonly unknown[], tenantId: string): EncodedParameter[] {
   if (values.length > maxParameters) {
     throw new NotSupportedError(`A statement of tenant ${tenantId} has ${values.length} parameters; PostgreSQL takes ${maxParameters}.`, {
-      tenantId, hint: 'Send it in batches.',
+      tenantId,
+      hint: 'Send it in batches.',
     });
   }
   let length = 0;
@@ -38,9 +39,13 @@ export function encodeParameters(values: readonly unknown[], tenantId: string): 
     return parameter;
   });
   if (length > maxParameterLength) {
-    throw new NotSupportedError(`A statement of tenant ${tenantId} has parameters of ${length} characters; at most ${maxParameterLength} can be sent.`, {
-      tenantId, hint: 'Send it in batches.',
-    });
+    throw new NotSupportedError(
+      `A statement of tenant ${tenantId} has parameters of ${length} characters; at most ${maxParameterLength} can be sent.`,
+      {
+        tenantId,
+        hint: 'Send it in batches.',
+      },
+    );
   }
   return encoded;
 }
@@ -61,7 +66,8 @@ function encodeParameter(value: unknown, index: number, tenantId: string): Encod
   const json = typeof value === 'object' && !(value instanceof Date) ? jsonOf(value) : undefined;
   if (json !== undefined) return json;
   throw new NotSupportedError(`Parameter $${index + 1} of a statement of tenant ${tenantId} is ${nameOf(value)}.`, {
-    tenantId, hint: 'Pass null, a string, number, boolean, bigint, Date, Uint8Array, array or a plain object.',
+    tenantId,
+    hint: 'Pass null, a string, number, boolean, bigint, Date, Uint8Array, array or a plain object.',
   });
 }
 

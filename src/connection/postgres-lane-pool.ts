@@ -82,9 +82,13 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     this.#seat = options.cap.join(options.clusterId, options.clusterMaxLanes, { releaseIdle: () => this.#releaseIdle() });
   }
 
-  get size(): number { return this.#slots.size; }
+  get size(): number {
+    return this.#slots.size;
+  }
   /** How many wait for a lane. */
-  get queued(): number { return this.#queue.length; }
+  get queued(): number {
+    return this.#queue.length;
+  }
 
   async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
     for (let attempt = 1; ; attempt++) {
@@ -100,7 +104,11 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     }
   }
 
-  async transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    context: UnitContext,
+    options: TransactionOptions,
+    callback: (transaction: LaneTransaction) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       let called = false;
       const slot = await this.#acquire(context, true, options.signal);
@@ -122,7 +130,9 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   close(): Promise<void> {
     if (this.#closing === undefined) {
       let closed = (): void => {};
-      this.#closing = new Promise((resolve) => { closed = resolve; });
+      this.#closing = new Promise((resolve) => {
+        closed = resolve;
+      });
       void this.#close().then(closed);
     }
     return this.#closing;
@@ -141,7 +151,13 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
       if (slot instanceof LaneSlot) return slot;
     }
     if (this.#queue.length >= (this.#options.maxQueued ?? 10_000)) throw this.#exhausted(tenantId, 'too many wait already');
-    const waiting = this.#queue.wait(request, this.#acquireTimeoutMs, signal, () => this.#exhausted(tenantId, `none came free in ${this.#acquireTimeoutMs} ms`), () => this.#serve());
+    const waiting = this.#queue.wait(
+      request,
+      this.#acquireTimeoutMs,
+      signal,
+      () => this.#exhausted(tenantId, `none came free in ${this.#acquireTimeoutMs} ms`),
+      () => this.#serve(),
+    );
     this.#serve();
     return await waiting;
   }
@@ -166,7 +182,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
       }
     }
     const full = occupied >= this.#maxLanesPerTenant;
-    const chosen = full ? behind ?? slow : own ?? behind ?? idle ?? (this.#canGrow() ? undefined : slow);
+    const chosen = full ? (behind ?? slow) : (own ?? behind ?? idle ?? (this.#canGrow() ? undefined : slow));
     chosen?.take(tenantId, exclusive);
     return chosen ?? (full ? 'tenant full' : undefined);
   }
@@ -231,13 +247,18 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
 
   /** A refused login is refused for all who wait, and so is a server that nobody reaches; lanes that work, or are still being opened, may serve. */
   #openingFailed(error: Error): void {
-    const forAll = error instanceof LoginRefusedError || error instanceof ConfigurationError
-      || (error instanceof QueryFailedError && /^(?:28|3D)/.test(error.sqlState));
+    const forAll =
+      error instanceof LoginRefusedError ||
+      error instanceof ConfigurationError ||
+      (error instanceof QueryFailedError && /^(?:28|3D)/.test(error.sqlState));
     if (forAll || (this.#opening === 1 && ![...this.#slots].some((slot) => slot.open))) {
       this.#queue.failAll(error);
       return;
     }
-    this.#reopen ??= setTimeout(() => { this.#reopen = undefined; this.#serve(); }, reopenAfterMs).unref();
+    this.#reopen ??= setTimeout(() => {
+      this.#reopen = undefined;
+      this.#serve();
+    }, reopenAfterMs).unref();
   }
 
   #releaseIdle(): boolean {
@@ -258,7 +279,9 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const drained = new Promise<void>((resolve) => { this.#drained = resolve; });
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
     this.#serve();
     await drained;
     clearTimeout(this.#reopen);
@@ -269,9 +292,11 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   }
 
   #exhausted(tenantId: string, why: string): LanesExhaustedError {
-    const estimate = this.#queue.length * this.#averageMs / Math.max(this.#slots.size, 1);
+    const estimate = (this.#queue.length * this.#averageMs) / Math.max(this.#slots.size, 1);
     return new LanesExhaustedError(`No lane to the database "${this.#options.database}" for tenant ${tenantId}: ${why}.`, {
-      tenantId, retryAfterMs: Math.ceil(Math.min(Math.max(estimate, 50), 5_000)), hint: 'Try again later, or allow more lanes.',
+      tenantId,
+      retryAfterMs: Math.ceil(Math.min(Math.max(estimate, 50), 5_000)),
+      hint: 'Try again later, or allow more lanes.',
     });
   }
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError, LaneLostError, QueryFailedError, WrongTenantError, type TenancyError } from '../errors.ts';
+import { ConfigurationError, LaneLostError, QueryFailedError, type TenancyError, WrongTenantError } from '../errors.ts';
 import { checkCommand } from './command-check.ts';
 import type { DatabaseCredentials } from './credentials.ts';
 import { createDriverClient } from './driver-client.ts';
@@ -49,11 +49,15 @@ export async function openPostgresLane(options: PostgresLaneOptions): Promise<La
   try {
     const socket = await connectSocket(address, signal);
     const client = createDriverClient(socket, {
-      database: options.database, user: options.credentials.user, password: options.credentials.password,
+      database: options.database,
+      user: options.credentials.user,
+      password: options.credentials.password,
       applicationName: options.applicationName ?? 'tenancy',
     });
     const wire = new LaneWire(client, socket, address);
-    const abort = (): void => { wire.destroy(); };
+    const abort = (): void => {
+      wire.destroy();
+    };
     signal.addEventListener('abort', abort, { once: true });
     try {
       return new PostgresLane(wire, await greet(wire, options), options);
@@ -76,9 +80,12 @@ async function greet(wire: LaneWire, options: PostgresLaneOptions): Promise<numb
   if (options.pooled === true) return 0;
   const pid = (outcome.result[0] as readonly [number])[0];
   if (pid !== wire.key?.pid) {
-    throw new ConfigurationError(`The database "${options.database}" is reached through a pooler, but its cluster is not marked as pooled.`, {
-      hint: 'Set pooled: true on the cluster, or give it the address of the server itself.',
-    });
+    throw new ConfigurationError(
+      `The database "${options.database}" is reached through a pooler, but its cluster is not marked as pooled.`,
+      {
+        hint: 'Set pooled: true on the cluster, or give it the address of the server itself.',
+      },
+    );
   }
   return pid;
 }
@@ -89,7 +96,8 @@ function openingError(error: unknown, options: PostgresLaneOptions): TenancyErro
   const code = (error as { code?: unknown } | null)?.code;
   const reason = typeof code === 'string' && /^[A-Z_0-9]+$/.test(code) && !(error instanceof LaneLostError) ? ` (${code})` : '';
   return new LaneLostError(`No lane to the database "${options.database}" at ${options.host}:${options.port} could be opened${reason}.`, {
-    sent: false, hint: 'Check that the server runs, and its address and TLS settings.',
+    sent: false,
+    hint: 'Check that the server runs, and its address and TLS settings.',
   });
 }
 
@@ -118,9 +126,15 @@ class PostgresLane implements Lane, AsyncDisposable {
     });
   }
 
-  get state(): Lane['state'] { return this.#wire.lost && this.#state !== 'closed' ? 'lost' : this.#state; }
-  get lastTenantId(): string | undefined { return this.#lastTenantId; }
-  get depth(): number { return this.#depth; }
+  get state(): Lane['state'] {
+    return this.#wire.lost && this.#state !== 'closed' ? 'lost' : this.#state;
+  }
+  get lastTenantId(): string | undefined {
+    return this.#lastTenantId;
+  }
+  get depth(): number {
+    return this.#depth;
+  }
 
   async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
     const { context, statement } = unit;
@@ -130,7 +144,12 @@ class PostgresLane implements Lane, AsyncDisposable {
     try {
       for (let attempt = 1; ; attempt++) {
         await this.#ready(context.tenantId, signal);
-        const outcome = await sendUnit(this.#wire, { context, statement, params, token: context.sign(this.backendPid) }, this.#pooled, signal);
+        const outcome = await sendUnit(
+          this.#wire,
+          { context, statement, params, token: context.sign(this.backendPid) },
+          this.#pooled,
+          signal,
+        );
         if ('result' in outcome) return outcome.result;
         if (!outcome.repeat || attempt === 2) throw outcome.error;
       }
@@ -139,7 +158,11 @@ class PostgresLane implements Lane, AsyncDisposable {
     }
   }
 
-  async transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    context: UnitContext,
+    options: TransactionOptions,
+    callback: (transaction: LaneTransaction) => Promise<T>,
+  ): Promise<T> {
     this.#enter(context.tenantId, true);
     try {
       await this.#ready(context.tenantId, options.signal);
@@ -152,7 +175,13 @@ class PostgresLane implements Lane, AsyncDisposable {
   /** Takes no new work, lets what is under way end, then ends the session. */
   async close(): Promise<void> {
     if (this.#state === 'open') this.#state = 'closing';
-    if (this.#depth > 0) await Promise.race([this.ended, new Promise<void>((resolve) => { this.#drained = resolve; })]);
+    if (this.#depth > 0)
+      await Promise.race([
+        this.ended,
+        new Promise<void>((resolve) => {
+          this.#drained = resolve;
+        }),
+      ]);
     await this.#end();
   }
 
@@ -162,12 +191,19 @@ class PostgresLane implements Lane, AsyncDisposable {
 
   #enter(tenantId: string, exclusive: boolean): void {
     if (this.state !== 'open') {
-      throw new LaneLostError(`A lane that is ${this.state} was given work of tenant ${tenantId}; nothing was sent.`, { tenantId, sent: false });
+      throw new LaneLostError(`A lane that is ${this.state} was given work of tenant ${tenantId}; nothing was sent.`, {
+        tenantId,
+        sent: false,
+      });
     }
     if (this.#depth > 0 && (exclusive || this.#exclusive || this.#lastTenantId !== tenantId)) {
-      throw new WrongTenantError(`A lane under work of tenant ${this.#lastTenantId} was given work of tenant ${tenantId}; nothing was sent.`, {
-        tenantId, currentTenantId: this.#lastTenantId,
-      });
+      throw new WrongTenantError(
+        `A lane under work of tenant ${this.#lastTenantId} was given work of tenant ${tenantId}; nothing was sent.`,
+        {
+          tenantId,
+          currentTenantId: this.#lastTenantId,
+        },
+      );
     }
     this.#depth++;
     this.#exclusive = exclusive;

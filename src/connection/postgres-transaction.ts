@@ -37,7 +37,10 @@ export async function runTransaction<T>(setting: TransactionSetting, callback: (
     void wire.ended.then(() => resolve({ kind: 'lost' }));
   });
   const work = (async () => await callback(transaction))();
-  const settled = work.then<Settled<T>, Settled<T>>((value) => ({ kind: 'value', value }), (error: unknown) => ({ kind: 'error', error }));
+  const settled = work.then<Settled<T>, Settled<T>>(
+    (value) => ({ kind: 'value', value }),
+    (error: unknown) => ({ kind: 'error', error }),
+  );
   const first = await Promise.race([settled, stopped]);
   signal?.removeEventListener('abort', stop);
   transaction.end();
@@ -55,7 +58,10 @@ export async function runTransaction<T>(setting: TransactionSetting, callback: (
   }
 }
 
-type Settled<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind: 'error'; readonly error: unknown } | { readonly kind: 'aborted' | 'lost' };
+type Settled<T> =
+  | { readonly kind: 'value'; readonly value: T }
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'aborted' | 'lost' };
 
 class PostgresTransaction implements LaneTransaction {
   readonly #setting: TransactionSetting;
@@ -76,11 +82,18 @@ class PostgresTransaction implements LaneTransaction {
     this.#savepoints = new SavepointTree(setting.context.tenantId);
   }
 
-  get over(): boolean { return this.#over; }
+  get over(): boolean {
+    return this.#over;
+  }
   /** Whether anything was sent. */
-  get begun(): boolean { return this.#begun; }
+  get begun(): boolean {
+    return this.#begun;
+  }
 
-  async execute(statement: Statement, options: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined } = {}): Promise<StatementResult> {
+  async execute(
+    statement: Statement,
+    options: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<StatementResult> {
     const { wire, context, pooled } = this.#setting;
     const { tenantId } = context;
     const { signal } = options;
@@ -129,7 +142,9 @@ class PostgresTransaction implements LaneTransaction {
   }
 
   /** Nothing runs any more from here on. */
-  end(): void { this.#over = true; }
+  end(): void {
+    this.#over = true;
+  }
 
   async commit(): Promise<void> {
     if (!this.#begun) return;
@@ -182,7 +197,11 @@ class PostgresTransaction implements LaneTransaction {
 
   #savepointError(cause: unknown): TransactionAbortedError {
     const { tenantId } = this.#setting.context;
-    return new TransactionAbortedError(`A savepoint of tenant ${tenantId} was rolled back.`, { tenantId, cause, hint: 'A statement in it had failed.' });
+    return new TransactionAbortedError(`A savepoint of tenant ${tenantId} was rolled back.`, {
+      tenantId,
+      cause,
+      hint: 'A statement in it had failed.',
+    });
   }
 
   #read(statement: Statement, outcomes: readonly WireOutcome[], aborted: boolean): StatementResult {
@@ -200,8 +219,12 @@ class PostgresTransaction implements LaneTransaction {
     const { tenantId } = this.#setting.context;
     for (const outcome of outcomes) {
       if (outcome.kind === 'answer') continue;
-      const error = outcome.kind === 'refused' ? statementError(outcome.error, tenantId, aborted)
-        : outcome.kind === 'plan' ? planError(tenantId) : lostError(tenantId, false);
+      const error =
+        outcome.kind === 'refused'
+          ? statementError(outcome.error, tenantId, aborted)
+          : outcome.kind === 'plan'
+            ? planError(tenantId)
+            : lostError(tenantId, false);
       this.#firstError ??= error;
       throw error;
     }
@@ -211,17 +234,25 @@ class PostgresTransaction implements LaneTransaction {
     const { wire, context } = this.#setting;
     if (wire.lost) throw lostError(context.tenantId, false);
     if (this.#over) {
-      throw new TransactionOverError(`A statement of tenant ${context.tenantId} was given to a transaction that is over; it was not sent.`, {
-        tenantId: context.tenantId, hint: 'Await everything inside the callback.',
-      });
+      throw new TransactionOverError(
+        `A statement of tenant ${context.tenantId} was given to a transaction that is over; it was not sent.`,
+        {
+          tenantId: context.tenantId,
+          hint: 'Await everything inside the callback.',
+        },
+      );
     }
   }
 
   #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<WireOutcome>): () => Promise<void> {
     let running = true;
     let cancelled: Promise<void> | undefined;
-    void answered.then(() => { running = false; });
-    const abort = (): void => { cancelled = Promise.resolve(ahead).then(() => this.#setting.wire.cancel(() => running)); };
+    void answered.then(() => {
+      running = false;
+    });
+    const abort = (): void => {
+      cancelled = Promise.resolve(ahead).then(() => this.#setting.wire.cancel(() => running));
+    };
     signal.addEventListener('abort', abort, { once: true });
     return async () => {
       signal.removeEventListener('abort', abort);

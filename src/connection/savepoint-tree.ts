@@ -28,7 +28,9 @@ export class SavepointTree {
   readonly #tenantId: string;
   #count = 0;
 
-  constructor(tenantId: string) { this.#tenantId = tenantId; }
+  constructor(tenantId: string) {
+    this.#tenantId = tenantId;
+  }
 
   /** The level of the code that is running now. */
   get current(): SavepointLevel {
@@ -40,7 +42,8 @@ export class SavepointTree {
   requireOpen(level: SavepointLevel): void {
     if (level.open) return;
     throw new TransactionOverError(`A statement of tenant ${this.#tenantId} was given to a savepoint that is over; it was not sent.`, {
-      tenantId: this.#tenantId, hint: 'Await everything inside the callback.',
+      tenantId: this.#tenantId,
+      hint: 'Await everything inside the callback.',
     });
   }
 
@@ -49,7 +52,9 @@ export class SavepointTree {
     while (parent.inner !== undefined) await parent.inner;
     this.requireOpen(parent);
     let ended = (): void => {};
-    parent.inner = new Promise((resolve) => { ended = resolve; });
+    parent.inner = new Promise((resolve) => {
+      ended = resolve;
+    });
     const level: SavepointLevel = { tree: this, outer: levels.getStore(), open: true, inner: undefined };
     try {
       const ends = await set(`s${++this.#count}`);

@@ -18,9 +18,7 @@ export interface PreparedUnit {
 }
 
 /** How a unit ended; `repeat` says that it was rolled back whole for a reason that a second attempt doesn't meet. */
-export type UnitOutcome =
-  | { readonly result: StatementResult }
-  | { readonly error: Error; readonly repeat: boolean };
+export type UnitOutcome = { readonly result: StatementResult } | { readonly error: Error; readonly repeat: boolean };
 
 /**
  * Writes begin, context, statement and commit without awaiting in between and reads what became of them. The statement's result stands
@@ -30,9 +28,10 @@ export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boole
   const { context, statement } = unit;
   const cancels = wire.cancels;
   const began = wire.control('begin');
-  const applied = context.searchPath === undefined
-    ? wire.bound(contextText, [unit.token], !pooled)
-    : wire.bound(contextAndPathText, [unit.token, context.searchPath], !pooled);
+  const applied =
+    context.searchPath === undefined
+      ? wire.bound(contextText, [unit.token], !pooled)
+      : wire.bound(contextAndPathText, [unit.token, context.searchPath], !pooled);
   const answered = wire.bound(statement.text, unit.params, statement.prepare && !pooled);
   const ended = endTransaction(wire, 'commit', context.raw, pooled);
 
@@ -47,8 +46,10 @@ export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boole
     wire.destroy();
     return { error: refusedTag(result.command!, context.tenantId), repeat: false };
   }
-  const error = signal?.aborted === true && end.kind === 'refused' && end.error.code === '57014'
-    ? abortedError(context.tenantId, 'A unit') : endError(end, context.tenantId);
+  const error =
+    signal?.aborted === true && end.kind === 'refused' && end.error.code === '57014'
+      ? abortedError(context.tenantId, 'A unit')
+      : endError(end, context.tenantId);
   return error === undefined ? { result: resultOf(statement, result) } : { error, repeat: false };
 }
 
@@ -81,13 +82,20 @@ export function refusedTag(command: string, tenantId: string): NotSupportedError
 /** The error of a COMMIT that did not commit. */
 export function endError(end: EndOutcome, tenantId: string, cause?: unknown): Error | undefined {
   switch (end.kind) {
-    case 'committed': return undefined;
-    case 'rolledBack': return new TransactionAbortedError(`The COMMIT of tenant ${tenantId} answered ROLLBACK: nothing was kept.`, {
-      tenantId, cause, hint: 'A statement before it had failed.',
-    });
-    case 'refused': return queryError(end.error, tenantId, 'The COMMIT');
-    case 'plan': return planError(tenantId);
-    case 'lost': return lostError(tenantId, end.executed);
+    case 'committed':
+      return undefined;
+    case 'rolledBack':
+      return new TransactionAbortedError(`The COMMIT of tenant ${tenantId} answered ROLLBACK: nothing was kept.`, {
+        tenantId,
+        cause,
+        hint: 'A statement before it had failed.',
+      });
+    case 'refused':
+      return queryError(end.error, tenantId, 'The COMMIT');
+    case 'plan':
+      return planError(tenantId);
+    case 'lost':
+      return lostError(tenantId, end.executed);
   }
 }
 
@@ -105,11 +113,20 @@ function failedUnit(failed: WireOutcome, end: EndOutcome, tenantId: string, abor
 }
 
 /** Cancels a unit once its signal fires and it is the one that the server is running. Returns what ends the watch. */
-function cancelOnAbort(wire: LaneWire, signal: AbortSignal, began: Promise<WireOutcome>, answered: Promise<WireOutcome>): () => Promise<void> {
+function cancelOnAbort(
+  wire: LaneWire,
+  signal: AbortSignal,
+  began: Promise<WireOutcome>,
+  answered: Promise<WireOutcome>,
+): () => Promise<void> {
   let running = true;
   let cancelled: Promise<void> | undefined;
-  void answered.then(() => { running = false; });
-  const abort = (): void => { cancelled = began.then(() => wire.cancel(() => running)); };
+  void answered.then(() => {
+    running = false;
+  });
+  const abort = (): void => {
+    cancelled = began.then(() => wire.cancel(() => running));
+  };
   signal.addEventListener('abort', abort, { once: true });
   return async () => {
     running = false;

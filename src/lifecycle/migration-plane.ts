@@ -13,6 +13,7 @@ import { type MigrationTarget, referenceSchema } from '../migrate/migration-targ
 import { withClient } from '../provision/admin-client.ts';
 import type { OwnerAccess } from '../provision/owner-access.ts';
 import { installPolicies, installReferencePolicies } from '../rls/install-policies.ts';
+import type { TenantStatus } from '../tenant/tenant.ts';
 
 /** What the migration of a platform's tenants works with. */
 export interface MigrationPlaneParts {
@@ -55,7 +56,11 @@ export class MigrationPlane {
     const targets = await Promise.all(placements.map(async (placement) => await this.#target(placement)));
     const shared = await this.#migrateReferences(placements, options);
     if (shared.failed > 0) return shared;
-    const own = await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(targets) });
+    const own = await migrateTargets(targets, source, {
+      ...options,
+      ...this.#hooks(source),
+      appliedByTarget: async () => await this.#appliedBy(targets),
+    });
     return { targets: [...shared.targets, ...own.targets], failed: own.failed };
   }
 
@@ -71,35 +76,56 @@ export class MigrationPlane {
     if (source.migrations.length === 0) return { targets: [], failed: 0 };
     const databases = new Map(placements.map((placement) => [`${placement.clusterId}/${placement.database}`, placement]));
     const targets = await Promise.all([...databases.values()].map(async (address) => await this.#referenceTarget(address)));
-    return await migrateTargets(targets, source, { ...options, ...this.#hooks(source), appliedByTarget: async () => await this.#appliedBy(targets) });
+    return await migrateTargets(targets, source, {
+      ...options,
+      ...this.#hooks(source),
+      appliedByTarget: async () => await this.#appliedBy(targets),
+    });
   }
 
   async #referenceTarget({ clusterId, database }: DatabaseAddress): Promise<MigrationTarget> {
     const owner = await this.#parts.owners.of({ clusterId, database });
     return {
-      key: `${clusterId}/${database}/${referenceSchema}`, clusterId, database, schema: referenceSchema, isolation: 'row', tenantId: undefined,
-      ownerUrl: owner.url, contextToken: (backendPid) => owner.signer.signMaintenance(backendPid),
+      key: `${clusterId}/${database}/${referenceSchema}`,
+      clusterId,
+      database,
+      schema: referenceSchema,
+      isolation: 'row',
+      tenantId: undefined,
+      ownerUrl: owner.url,
+      contextToken: (backendPid) => owner.signer.signMaintenance(backendPid),
     };
   }
 
   async #placements(options: Pick<MigrateOptions, 'tier' | 'tenants'>): Promise<readonly Placement[]> {
-    const stored = (await this.#parts.tenants.list({ tier: options.tier })).filter(({ tenant }) => tenant.status !== 'offboarded');
+    const stored = (await this.#parts.tenants.list({ tier: options.tier })).filter(({ tenant }) => standing(tenant.status));
     const wanted = options.tenants === undefined ? undefined : new Set(options.tenants);
     for (const id of wanted ?? []) {
       if (!stored.some(({ tenant, placement }) => tenant.id === id && placement !== undefined)) {
-        throw new UnknownTenantError(`The tenant "${id}" was to be migrated, but the catalog has no such tenant with a placement.`, { tenantId: id, hint: 'Check the id and the tier.' });
+        throw new UnknownTenantError(`The tenant "${id}" was to be migrated, but the catalog has no such tenant with a placement.`, {
+          tenantId: id,
+          hint: 'Check the id and the tier.',
+        });
       }
     }
-    return stored.flatMap(({ tenant, placement }) => (placement === undefined || (wanted !== undefined && !wanted.has(tenant.id)) ? [] : [placement]));
+    return stored.flatMap(({ tenant, placement }) =>
+      placement === undefined || (wanted !== undefined && !wanted.has(tenant.id)) ? [] : [placement],
+    );
   }
 
   async #target(placement: Placement): Promise<MigrationTarget> {
     const owner = await this.#parts.owners.of(placement);
     const tenantId = tenantOf(placement);
     return {
-      key: keyOf(placement), clusterId: placement.clusterId, database: placement.database, schema: placement.schema, isolation: placement.isolation, tenantId,
+      key: keyOf(placement),
+      clusterId: placement.clusterId,
+      database: placement.database,
+      schema: placement.schema,
+      isolation: placement.isolation,
+      tenantId,
       ownerUrl: owner.url,
-      contextToken: (backendPid) => (tenantId === undefined ? owner.signer.signMaintenance(backendPid) : owner.signer.sign(tenantId, backendPid)),
+      contextToken: (backendPid) =>
+        tenantId === undefined ? owner.signer.signMaintenance(backendPid) : owner.signer.sign(tenantId, backendPid),
     };
   }
 
@@ -121,10 +147,15 @@ export class MigrationPlane {
     };
   }
 
-  async #appliedBy(targets: readonly (Pick<MigrationTarget, 'key' | 'clusterId' | 'database' | 'schema'>)[]): Promise<AppliedByTarget> {
+  async #appliedBy(targets: readonly Pick<MigrationTarget, 'key' | 'clusterId' | 'database' | 'schema'>[]): Promise<AppliedByTarget> {
     const ledgers = new Map((await this.#parts.ledger.all()).map((ledger) => [placeOf(ledger), ledger.migrations.map(asApplied)]));
     return new Map(targets.map((target) => [target.key, ledgers.get(placeOf(target)) ?? []]));
   }
+}
+
+/** Whether a tenant's database objects are there: while it is provisioned they may be half made, or dropped again. */
+export function standing(status: TenantStatus): boolean {
+  return status === 'active' || status === 'suspended';
 }
 
 /** Tenants of a pool share one schema: it is migrated once. */

@@ -18,9 +18,10 @@ import type { OwnerAccess } from '../provision/owner-access.ts';
 import type { PlatformKeys } from '../provision/platform-keys.ts';
 import type { ProvisionOptions, ProvisionReport, ProvisionStep } from '../provision/provision-report.ts';
 import { dropTenantDatabase } from '../provision/tenant-database.ts';
+import { withTenantLock } from '../provision/tenant-lock.ts';
 import { createTenantSchema, dropTenantSchema } from '../provision/tenant-schema.ts';
-import { parseTenantConfig, residencyOf, type TenantConfig } from '../tenant/tenant-config.ts';
 import type { Tenant } from '../tenant/tenant.ts';
+import { parseTenantConfig, residencyOf, type TenantConfig } from '../tenant/tenant-config.ts';
 import type { Tiers } from '../tenant/tier.ts';
 import { choosePlacement } from './choose-placement.ts';
 import type { MigrationPlane } from './migration-plane.ts';
@@ -39,6 +40,8 @@ export interface OnboardingParts {
   readonly owners: OwnerAccess;
   readonly migrations: MigrationPlane;
   readonly auditor: Auditor;
+  /** The catalog's database, for a lock that lives as long as a run. */
+  readonly catalogUrl: string;
 }
 
 /**
@@ -59,12 +62,17 @@ export class Onboarding {
    * @throws {ProvisioningError} naming the step that failed
    */
   async provision(value: unknown, options: ProvisionOptions = {}): Promise<ProvisionReport> {
-    const startedAt = performance.now();
     const config = parseTenantConfig(value);
+    return await withTenantLock(this.#parts.catalogUrl, config.id, async () => await this.#provision(config, options));
+  }
+
+  async #provision(config: TenantConfig, options: ProvisionOptions): Promise<ProvisionReport> {
+    const startedAt = performance.now();
     const tier = this.#parts.tiers[config.tier];
     if (tier === undefined) {
       throw new ConfigurationError(`The tenant "${config.id}" asks for the tier "${config.tier}", which does not exist.`, {
-        tenantId: config.id, hint: `There are ${Object.keys(this.#parts.tiers).join(', ')}.`,
+        tenantId: config.id,
+        hint: `There are ${Object.keys(this.#parts.tiers).join(', ')}.`,
       });
     }
     const before = await this.#parts.tenants.find(config.id);
@@ -73,12 +81,19 @@ export class Onboarding {
       return { tenant: before.tenant, placement: before.placement, created: false, durationMs: performance.now() - startedAt };
     }
     if (before !== undefined && before.tenant.status !== 'provisioning') {
-      throw new CatalogError(`The tenant "${config.id}" is ${before.tenant.status}: it can't be provisioned.`, { tenantId: config.id, hint: 'Ids are never used again: choose another, or resume the tenant.' });
+      throw new CatalogError(`The tenant "${config.id}" is ${before.tenant.status}: it can't be provisioned.`, {
+        tenantId: config.id,
+        hint: 'Ids are never used again: choose another, or resume the tenant.',
+      });
     }
     const compensation = new Compensation();
     let step: ProvisionStep = 'record';
     const enter = (next: ProvisionStep): void => {
-      if (options.signal?.aborted === true) throw new AbortedError(`Provisioning tenant "${config.id}" was aborted before the step ${next}.`, { tenantId: config.id, cause: options.signal.reason });
+      if (options.signal?.aborted === true)
+        throw new AbortedError(`Provisioning tenant "${config.id}" was aborted before the step ${next}.`, {
+          tenantId: config.id,
+          cause: options.signal.reason,
+        });
       step = next;
       options.onStep?.(next);
     };
@@ -103,7 +118,14 @@ export class Onboarding {
       const report = await this.#parts.migrations.migratePlacement(placement, { signal: options.signal });
       if (report.error !== undefined) throw report.error;
       enter('activate');
-      await this.#parts.auditor.record({ action: 'tenant', outcome: 'completed', targetTenantId: config.id, actor: options.actor, reason: 'provisioned', detail: { tier: tier.name, cluster: placement.clusterId } });
+      await this.#parts.auditor.record({
+        action: 'tenant',
+        outcome: 'completed',
+        targetTenantId: config.id,
+        actor: options.actor,
+        reason: 'provisioned',
+        detail: { tier: tier.name, cluster: placement.clusterId },
+      });
       await this.#parts.tenants.setStatus(config.id, 'active');
     } catch (error) {
       throw await this.#undo(config, step, error, compensation, options);
@@ -117,7 +139,10 @@ export class Onboarding {
     const recorded = await this.#parts.keyStore.recordedPurposes(tenantId);
     if (recorded.has('data') && recorded.has('blind-index')) return;
     const made = await makeTenantKeys(this.#parts.managers.for(kek.provider), kek.keyRef, tenantId);
-    const keys = [['data', made.dataKey], ['blind-index', made.indexSecret]] as const;
+    const keys = [
+      ['data', made.dataKey],
+      ['blind-index', made.indexSecret],
+    ] as const;
     for (const [purpose, wrapped] of keys) {
       if (!recorded.has(purpose)) await this.#parts.keyStore.insertDataKey({ tenantId, purpose, version: 1, kekId: kek.id, wrapped });
     }
@@ -147,24 +172,49 @@ export class Onboarding {
   async #makeSchema(placement: Placement, compensation: Compensation): Promise<void> {
     const shared = placement.isolation === 'row';
     const { url } = await this.#parts.owners.of(placement);
-    const made = await withClient(url, async (owner) => await createTenantSchema(owner, placement.schema, shared ? undefined : placement.tenantId));
-    if (made && !shared) compensation.add('schema', async () => await withClient(url, async (owner) => await dropTenantSchema(owner, placement.schema)));
+    const made = await withClient(
+      url,
+      async (owner) => await createTenantSchema(owner, placement.schema, shared ? undefined : placement.tenantId),
+    );
+    if (made && !shared)
+      compensation.add('schema', async () => await withClient(url, async (owner) => await dropTenantSchema(owner, placement.schema)));
   }
 
-  async #undo(config: TenantConfig, step: ProvisionStep, error: unknown, compensation: Compensation, options: ProvisionOptions): Promise<TenancyError> {
+  async #undo(
+    config: TenantConfig,
+    step: ProvisionStep,
+    error: unknown,
+    compensation: Compensation,
+    options: ProvisionOptions,
+  ): Promise<TenancyError> {
     const left = await compensation.run();
-    await this.#parts.auditor.record({ action: 'tenant', outcome: 'failed', targetTenantId: config.id, actor: options.actor, errorCode: error instanceof TenancyError ? error.code : undefined, detail: { step } });
+    await this.#parts.auditor.record({
+      action: 'tenant',
+      outcome: 'failed',
+      targetTenantId: config.id,
+      actor: options.actor,
+      errorCode: error instanceof TenancyError ? error.code : undefined,
+      detail: { step },
+    });
     // Before the first step is done nothing was made: the caller is better served by the plain reason.
     if (step === 'record' && error instanceof TenancyError) return error;
-    const remains = left.length === 0 ? 'what it had made was dropped again' : `what could not be dropped again: ${left.map((undo) => undo.step).join(', ')}`;
+    const remains =
+      left.length === 0
+        ? 'what it had made was dropped again'
+        : `what could not be dropped again: ${left.map((undo) => undo.step).join(', ')}`;
     return new ProvisioningError(`Provisioning tenant "${config.id}" failed at the step ${step}; ${remains}.`, {
-      step, tenantId: config.id, cause: error, retryable: error instanceof TenancyError && error.retryable, hint: 'Mend the cause and run it again: it goes on from here.',
+      step,
+      tenantId: config.id,
+      cause: error,
+      retryable: error instanceof TenancyError && error.retryable,
+      hint: 'Mend the cause and run it again: it goes on from here.',
     });
   }
 
   async #report(tenantId: string, startedAt: number): Promise<ProvisionReport> {
     const { tenant, placement } = await this.#parts.tenants.require(tenantId);
-    if (placement === undefined) throw new CatalogError(`The tenant "${tenantId}" lost its placement while it was provisioned.`, { tenantId });
+    if (placement === undefined)
+      throw new CatalogError(`The tenant "${tenantId}" lost its placement while it was provisioned.`, { tenantId });
     return { tenant, placement, created: true, durationMs: performance.now() - startedAt };
   }
 }
@@ -172,11 +222,18 @@ export class Onboarding {
 /** Provisioning again may not change a tenant on the side. */
 function requireSameConfig(given: TenantConfig, stored: Tenant['config']): void {
   if (JSON.stringify(sorted(given)) === JSON.stringify(sorted(stored))) return;
-  throw new CatalogError(`The tenant "${given.id}" exists already with another configuration.`, { tenantId: given.id, hint: 'Use `tenancy tenant update` to change it.' });
+  throw new CatalogError(`The tenant "${given.id}" exists already with another configuration.`, {
+    tenantId: given.id,
+    hint: 'Use `tenancy tenant update` to change it.',
+  });
 }
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
 }

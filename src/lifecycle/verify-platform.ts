@@ -5,10 +5,16 @@ import { withClient } from '../provision/admin-client.ts';
 import type { OwnerAccess } from '../provision/owner-access.ts';
 import { verifyDatabase } from '../verify/catalog-checks.ts';
 import type { Finding, VerifyReport } from '../verify/finding.ts';
+import { standing } from './migration-plane.ts';
 
 /** Checks every database that holds a tenant; one that can't be entered ends the run, since nothing is proven about it. */
-export async function verifyPlatform(parts: { readonly tenants: TenantStore; readonly owners: OwnerAccess }, signal?: AbortSignal): Promise<VerifyReport> {
-  const placements = (await parts.tenants.list()).flatMap(({ placement }) => (placement === undefined ? [] : [placement]));
+export async function verifyPlatform(
+  parts: { readonly tenants: TenantStore; readonly owners: OwnerAccess },
+  signal?: AbortSignal,
+): Promise<VerifyReport> {
+  const placements = (await parts.tenants.list()).flatMap(({ tenant, placement }) =>
+    placement !== undefined && standing(tenant.status) ? [placement] : [],
+  );
   const databases = new Map<string, Placement[]>();
   for (const placement of placements) {
     const key = `${placement.clusterId}/${placement.database}`;
@@ -21,8 +27,18 @@ export async function verifyPlatform(parts: { readonly tenants: TenantStore; rea
     const { clusterId, database } = residents[0]!;
     const address = { clusterId, database };
     const owner = await parts.owners.of(address);
-    const schemas = [...new Map(residents.map(({ schema, tenantId, isolation }) => [schema, { schema, isolation, tenantId: isolation === 'row' ? undefined : tenantId }])).values()];
-    const result = await withClient(owner.url, async (sql) => await verifyDatabase(sql, { ...address, ownerRole: owner.login, appRole: owner.app, schemas }));
+    const schemas = [
+      ...new Map(
+        residents.map(({ schema, tenantId, isolation }) => [
+          schema,
+          { schema, isolation, tenantId: isolation === 'row' ? undefined : tenantId },
+        ]),
+      ).values(),
+    ];
+    const result = await withClient(
+      owner.url,
+      async (sql) => await verifyDatabase(sql, { ...address, ownerRole: owner.login, appRole: owner.app, schemas }),
+    );
     findings.push(...result.findings);
     checked += result.checked;
   }

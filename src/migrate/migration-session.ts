@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AbortedError, MigrationError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
+import { advisoryLockKey } from '../sql/advisory-lock.ts';
 import { migrationsTable } from './migration-source.ts';
 import { contextRenewalMs, type MigrationTarget } from './migration-target.ts';
 
@@ -98,7 +98,7 @@ export class MigrationSession implements AsyncDisposable {
    */
   async lock(signal?: AbortSignal): Promise<void> {
     const until = performance.now() + (this.#timeouts.targetLockTimeoutMs ?? 60_000);
-    const key = createHash('sha256').update(`tenancy:migrate:${this.#target.schema}`).digest().readBigInt64BE().toString();
+    const key = advisoryLockKey('migrate', this.#target.schema);
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {
       const { rows } = await this.#client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [key]);
       if (rows[0]?.locked === true) return;

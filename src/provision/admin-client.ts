@@ -19,7 +19,13 @@ export function addressOf(url: string): { readonly host: string; readonly port: 
 /** Runs a callback with one session of its own and ends it, whatever happens. */
 export async function withClient<T>(url: string, callback: (sql: Sql) => Promise<T>): Promise<T> {
   parseUrl(url);
-  const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: 15, onnotice: () => {}, connection: { application_name: 'tenancy-control' } });
+  const sql = postgres(url, {
+    max: 1,
+    fetch_types: false,
+    connect_timeout: 15,
+    onnotice: () => {},
+    connection: { application_name: 'tenancy-control' },
+  });
   try {
     return await callback(sql);
   } finally {
@@ -29,7 +35,9 @@ export async function withClient<T>(url: string, callback: (sql: Sql) => Promise
 
 function parseUrl(url: string): URL {
   if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new ConfigurationError('A URL of the control plane is not a PostgreSQL URL.', { hint: 'Write postgres://login:password@host:port/database.' });
+    throw new ConfigurationError('A URL of the control plane is not a PostgreSQL URL.', {
+      hint: 'Write postgres://login:password@host:port/database.',
+    });
   }
   return new URL(url);
 }

@@ -30,7 +30,9 @@ export class CredentialVault {
   async require(kind: CredentialKind, address: DatabaseAddress): Promise<DatabaseCredentials> {
     const credentials = await this.find(kind, address);
     if (credentials === undefined) {
-      throw new CatalogError(`The catalog has no ${kind} login for ${address.clusterId}/${address.database}.`, { hint: 'Run `tenancy init`, or provision the tenant again.' });
+      throw new CatalogError(`The catalog has no ${kind} login for ${address.clusterId}/${address.database}.`, {
+        hint: 'Run `tenancy init`, or provision the tenant again.',
+      });
     }
     return credentials;
   }
@@ -39,7 +41,12 @@ export class CredentialVault {
    * The login that a database has, or a new one. It is handed to `apply` before it is kept, so that the catalog never names a login
    * that PostgreSQL does not have; a crash in between leaves a password that nobody knows, and the next run sets another.
    */
-  async ensure(kind: CredentialKind, address: DatabaseAddress, login: string, apply: (credentials: DatabaseCredentials) => Promise<void>): Promise<DatabaseCredentials> {
+  async ensure(
+    kind: CredentialKind,
+    address: DatabaseAddress,
+    login: string,
+    apply: (credentials: DatabaseCredentials) => Promise<void>,
+  ): Promise<DatabaseCredentials> {
     const existing = await this.find(kind, address);
     if (existing !== undefined && existing.user === login) return existing;
     const credentials = { user: login, password: randomPassword() };

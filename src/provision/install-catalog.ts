@@ -1,5 +1,5 @@
-import { applySqlSet } from '../sql/sql-set.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
+import { applySqlSet } from '../sql/sql-set.ts';
 import { urlFor, withClient } from './admin-client.ts';
 import { ensureLogin, ensureMembership } from './login.ts';
 import type { PlatformNames } from './names.ts';

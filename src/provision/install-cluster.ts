@@ -2,7 +2,7 @@ import type { Cluster } from '../catalog/cluster.ts';
 import type { ClusterStore } from '../catalog/cluster-store.ts';
 import { addressOf } from './admin-client.ts';
 import type { ClusterDefinition } from './cluster-definition.ts';
-import { installDatabase, type InstallDatabaseParts } from './install-database.ts';
+import { type InstallDatabaseParts, installDatabase } from './install-database.ts';
 import { platformNames } from './names.ts';
 
 /**
@@ -11,12 +11,20 @@ import { platformNames } from './names.ts';
  *
  * @returns whether anything was made or changed
  */
-export async function installCluster(definition: ClusterDefinition, parts: InstallDatabaseParts & { readonly clusters: ClusterStore }): Promise<boolean> {
+export async function installCluster(
+  definition: ClusterDefinition,
+  parts: InstallDatabaseParts & { readonly clusters: ClusterStore },
+): Promise<boolean> {
   const cluster = clusterOf(definition);
   const changed = await parts.clusters.upsert(cluster);
   if (cluster.dedicated) return changed;
   const names = platformNames(cluster.rolePrefix);
-  const { created, applied } = await installDatabase(definition.adminUrl, cluster.id, { database: names.sharedDatabase, owner: names.owner, app: names.app }, parts);
+  const { created, applied } = await installDatabase(
+    definition.adminUrl,
+    cluster.id,
+    { database: names.sharedDatabase, owner: names.owner, app: names.app },
+    parts,
+  );
   return changed || created || applied.length > 0;
 }
 

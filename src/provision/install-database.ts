@@ -35,7 +35,12 @@ export interface InstalledDatabase {
  *
  * @param adminUrl a login of the server that may create roles and databases
  */
-export async function installDatabase(adminUrl: string, clusterId: string, names: DatabaseNames, parts: InstallDatabaseParts): Promise<InstalledDatabase> {
+export async function installDatabase(
+  adminUrl: string,
+  clusterId: string,
+  names: DatabaseNames,
+  parts: InstallDatabaseParts,
+): Promise<InstalledDatabase> {
   const address: DatabaseAddress = { clusterId, database: names.database };
   const { created, owner } = await withClient(adminUrl, async (admin) => {
     const setPassword = async ({ user, password }: DatabaseCredentials): Promise<void> => await ensureLogin(admin, user, password);

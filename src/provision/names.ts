@@ -21,16 +21,24 @@ export interface PlatformNames {
  */
 export function platformNames(prefix: string): PlatformNames {
   if (!/^[a-z][a-z0-9_]{0,7}$/.test(prefix)) {
-    throw new ConfigurationError(`The role prefix ${JSON.stringify(prefix)} can't be used.`, { hint: 'It starts with a small letter and has at most 8 small letters, digits and underscores.' });
+    throw new ConfigurationError(`The role prefix ${JSON.stringify(prefix)} can't be used.`, {
+      hint: 'It starts with a small letter and has at most 8 small letters, digits and underscores.',
+    });
   }
   return Object.freeze({
-    owner: `${prefix}_owner`, app: `${prefix}_app`, catalog: `${prefix}_catalog`,
-    catalogDatabase: `${prefix}_catalog`, sharedDatabase: `${prefix}_shared`,
+    owner: `${prefix}_owner`,
+    app: `${prefix}_app`,
+    catalog: `${prefix}_catalog`,
+    catalogDatabase: `${prefix}_catalog`,
+    sharedDatabase: `${prefix}_shared`,
   });
 }
 
 /** The database and the logins of a tenant that has a database of its own. */
-export function dedicatedNames(prefix: string, tenantId: TenantId): { readonly database: string; readonly owner: string; readonly app: string } {
+export function dedicatedNames(
+  prefix: string,
+  tenantId: TenantId,
+): { readonly database: string; readonly owner: string; readonly app: string } {
   const database = `${prefix}_${schemaNameOf(tenantId)}`;
   return Object.freeze({ database, owner: `${database}_owner`, app: `${database}_app` });
 }

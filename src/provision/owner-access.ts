@@ -22,7 +22,11 @@ export class OwnerAccess {
   readonly #adminUrls: ReadonlyMap<string, string>;
   readonly #known = new Map<string, Promise<OwnerOfDatabase>>();
 
-  constructor(parts: { readonly vault: CredentialVault; readonly authority: ContextAuthority; readonly adminUrls: ReadonlyMap<string, string> }) {
+  constructor(parts: {
+    readonly vault: CredentialVault;
+    readonly authority: ContextAuthority;
+    readonly adminUrls: ReadonlyMap<string, string>;
+  }) {
     this.#vault = parts.vault;
     this.#authority = parts.authority;
     this.#adminUrls = parts.adminUrls;
@@ -46,7 +50,9 @@ export class OwnerAccess {
   adminUrl(clusterId: string): string {
     const url = this.#adminUrls.get(clusterId);
     if (url === undefined) {
-      throw new ConfigurationError(`The cluster "${clusterId}" is in the catalog, but its adminUrl was not given.`, { hint: 'Add it to the clusters of the control plane’s configuration.' });
+      throw new ConfigurationError(`The cluster "${clusterId}" is in the catalog, but its adminUrl was not given.`, {
+        hint: 'Add it to the clusters of the control plane’s configuration.',
+      });
     }
     return url;
   }
@@ -60,6 +66,11 @@ export class OwnerAccess {
     const owner = await this.#vault.require('owner', address);
     const app = await this.#vault.require('service', address);
     const signer = await this.#authority.signer(address, owner.user);
-    return Object.freeze({ url: urlFor(this.adminUrl(address.clusterId), { database: address.database, ...owner }), login: owner.user, app: app.user, signer });
+    return Object.freeze({
+      url: urlFor(this.adminUrl(address.clusterId), { database: address.database, ...owner }),
+      login: owner.user,
+      app: app.user,
+      signer,
+    });
   }
 }

@@ -33,9 +33,15 @@ export class PlatformKeys {
     const manager = this.#managers.in([tenant.region, ...tenant.dataResidency]);
     if (manager !== undefined) return manager;
     const regions = this.#managers.regions.join(', ');
-    throw new ResidencyError(`No key manager stands in a region that tenant "${tenant.id}" allows (${tenant.dataResidency.join(', ')}); there are some in ${regions}.`, {
-      tenantId: tenant.id, region: regions, allowedRegions: tenant.dataResidency, hint: 'Add a key manager of an allowed region to the kms option.',
-    });
+    throw new ResidencyError(
+      `No key manager stands in a region that tenant "${tenant.id}" allows (${tenant.dataResidency.join(', ')}); there are some in ${regions}.`,
+      {
+        tenantId: tenant.id,
+        region: regions,
+        allowedRegions: tenant.dataResidency,
+        hint: 'Add a key manager of an allowed region to the kms option.',
+      },
+    );
   }
 
   /**

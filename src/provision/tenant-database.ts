@@ -8,7 +8,10 @@ import { quoteIdentifier } from '../sql/identifier.ts';
  * @param admin a client on the server's maintenance database whose login may create databases
  * @returns whether it was made by this call
  */
-export async function createTenantDatabase(admin: Sql, names: { readonly database: string; readonly owner: string; readonly app: string }): Promise<boolean> {
+export async function createTenantDatabase(
+  admin: Sql,
+  names: { readonly database: string; readonly owner: string; readonly app: string },
+): Promise<boolean> {
   const [found] = await admin<{ exists: boolean }[]>`select exists (select from pg_catalog.pg_database where datname = ${names.database})`;
   const database = quoteIdentifier(names.database);
   const made = found?.exists !== true;

@@ -20,7 +20,9 @@ export async function createTenantSchema(owner: Sql, schema: string, tenantId: T
     if (found !== undefined) {
       if (found.mark === mark) return false;
       throw new ProvisioningError(`The schema "${schema}" exists already and was not made for ${tenantId ?? 'the pool'}.`, {
-        step: 'schema', tenantId, hint: 'Choose another tenant id, or find out who made the schema before removing it.',
+        step: 'schema',
+        tenantId,
+        hint: 'Choose another tenant id, or find out who made the schema before removing it.',
       });
     }
     await sql.unsafe(`create schema ${quoteIdentifier(schema)}`);

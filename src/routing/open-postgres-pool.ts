@@ -16,16 +16,25 @@ export interface LaneOptions {
 /** Opens pools of postgres.js lanes; all of them share one cap per cluster. */
 export function openPostgresPool(options: LaneOptions & { readonly applicationName: string }): OpenPool {
   const cap = new ClusterCap();
-  return ({ cluster, database, credentials }) => new PostgresLanePool({
-    cap,
-    clusterId: cluster.id,
-    clusterMaxLanes: cluster.maxLanes,
-    database,
-    maxLanes: options.maxPerDatabase,
-    acquireTimeoutMs: options.acquireTimeoutMs,
-    idleTimeoutMs: options.idleTimeoutMs,
-    open: async (signal) => await openPostgresLane({
-      host: cluster.host, port: cluster.port, tls: cluster.tls, pooled: cluster.pooled, database, credentials, applicationName: options.applicationName, signal,
-    }),
-  });
+  return ({ cluster, database, credentials }) =>
+    new PostgresLanePool({
+      cap,
+      clusterId: cluster.id,
+      clusterMaxLanes: cluster.maxLanes,
+      database,
+      maxLanes: options.maxPerDatabase,
+      acquireTimeoutMs: options.acquireTimeoutMs,
+      idleTimeoutMs: options.idleTimeoutMs,
+      open: async (signal) =>
+        await openPostgresLane({
+          host: cluster.host,
+          port: cluster.port,
+          tls: cluster.tls,
+          pooled: cluster.pooled,
+          database,
+          credentials,
+          applicationName: options.applicationName,
+          signal,
+        }),
+    });
 }

@@ -18,7 +18,11 @@ export class ScopeRunner {
   readonly #auditor: Auditor;
   readonly #activeTenants: (signal?: AbortSignal) => Promise<readonly TenantId[]>;
 
-  constructor(parts: { readonly router: Router; readonly auditor: Auditor; readonly activeTenants: (signal?: AbortSignal) => Promise<readonly TenantId[]> }) {
+  constructor(parts: {
+    readonly router: Router;
+    readonly auditor: Auditor;
+    readonly activeTenants: (signal?: AbortSignal) => Promise<readonly TenantId[]>;
+  }) {
     this.#router = parts.router;
     this.#auditor = parts.auditor;
     this.#activeTenants = parts.activeTenants;
@@ -49,7 +53,10 @@ export class ScopeRunner {
     const results = new Map<TenantId, T>();
     for (const id of ids) {
       if (signal?.aborted === true) {
-        throw new AbortedError(`Work across tenants was aborted before tenant "${id}", after ${results.size} of ${ids.length}.`, { tenantId: id, cause: signal.reason });
+        throw new AbortedError(`Work across tenants was aborted before tenant "${id}", after ${results.size} of ${ids.length}.`, {
+          tenantId: id,
+          cause: signal.reason,
+        });
       }
       const tenant = await this.#resolve(id, signal);
       const auditId = await this.#auditor.record({ ...base, outcome: 'allowed', targetTenantId: id });
@@ -73,10 +80,18 @@ export class ScopeRunner {
 
   async #refuseNested(outer: Scope, target: TenantId): Promise<never> {
     const auditId = await this.#auditor.record({
-      action: 'scope.nested', outcome: 'refused', tenantId: outer.tenant.id, targetTenantId: target, requestId: outer.requestId, errorCode: 'CROSS_TENANT_ACCESS',
+      action: 'scope.nested',
+      outcome: 'refused',
+      tenantId: outer.tenant.id,
+      targetTenantId: target,
+      requestId: outer.requestId,
+      errorCode: 'CROSS_TENANT_ACCESS',
     });
     throw new CrossTenantAccessError(`The scope of tenant "${target}" was asked for inside the scope of tenant "${outer.tenant.id}".`, {
-      tenantId: outer.tenant.id, targetTenantId: target, auditId, hint: 'End the first scope, or use tenancy.acrossTenants({ actor, reason, tenants }, …).',
+      tenantId: outer.tenant.id,
+      targetTenantId: target,
+      auditId,
+      hint: 'End the first scope, or use tenancy.acrossTenants({ actor, reason, tenants }, …).',
     });
   }
 }
@@ -84,7 +99,9 @@ export class ScopeRunner {
 function checkRequest(request: CrossTenantRequest): CrossTenantRequest {
   for (const field of ['actor', 'reason'] as const) {
     if (typeof request[field] !== 'string' || request[field].trim() === '') {
-      throw new ConfigurationError(`acrossTenants needs ${field === 'actor' ? 'an actor' : 'a reason'}.`, { hint: 'It is kept in the audit log: say who does it and why.' });
+      throw new ConfigurationError(`acrossTenants needs ${field === 'actor' ? 'an actor' : 'a reason'}.`, {
+        hint: 'It is kept in the audit log: say who does it and why.',
+      });
     }
   }
   return request;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** What an advisory lock guards. Locks of different kinds never share a key; tenants' own locks are taken elsewhere. */
-export type AdvisoryLockClass = 'sql-set' | 'policies';
+export type AdvisoryLockClass = 'sql-set' | 'policies' | 'migrate' | 'provision';
 
 /**
  * The key of an advisory lock: the first 64 bits of SHA-256 over its class and what it guards, so that it is the same in every process

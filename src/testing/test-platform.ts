@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ControlPlaneOptions, createControlPlane } from '../control.ts';
 import type { ControlPlane } from '../control-plane.ts';
+import type { KeyManager } from '../kms/key-manager.ts';
 import { localKeyManager } from '../kms/local.ts';
 import { withClient } from '../provision/admin-client.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
@@ -35,6 +36,10 @@ export interface TestPlatform<TSchema extends Record<string, unknown>> extends A
   /** What all of this platform's roles and databases are named by. */
   readonly rolePrefix: string;
   readonly serviceCatalogUrl: string;
+  /** What the control plane was made with, less the key managers: for a second one of the same platform. */
+  readonly controlOptions: Omit<ControlPlaneOptions, 'kms'>;
+  /** Key managers over this platform's key files, one per region; the caller closes them, or what it gives them to does. */
+  keyManagers(): readonly KeyManager[];
   /** Another service of the same platform, such as one in another region. */
   open(options?: Partial<TenancyOptions<TSchema>>): Promise<Tenancy<TSchema>>;
   /** Closes everything and drops the platform's databases and roles. */
@@ -52,7 +57,9 @@ export interface TestPlatform<TSchema extends Record<string, unknown>> extends A
  * await platform.close();
  * ```
  */
-export async function createTestPlatform<TSchema extends Record<string, unknown>>(options: TestPlatformOptions<TSchema>): Promise<TestPlatform<TSchema>> {
+export async function createTestPlatform<TSchema extends Record<string, unknown>>(
+  options: TestPlatformOptions<TSchema>,
+): Promise<TestPlatform<TSchema>> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (const action of undo.splice(0).reverse()) await action();
@@ -66,7 +73,9 @@ export async function createTestPlatform<TSchema extends Record<string, unknown>
 }
 
 async function makePlatform<TSchema extends Record<string, unknown>>(
-  options: TestPlatformOptions<TSchema>, undo: (() => Promise<unknown>)[], close: () => Promise<void>,
+  options: TestPlatformOptions<TSchema>,
+  undo: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
 ): Promise<TestPlatform<TSchema>> {
   const regions = options.regions ?? ['us-east-1'];
   const adminUrl = options.adminUrl ?? (await embedded(undo));
@@ -74,26 +83,45 @@ async function makePlatform<TSchema extends Record<string, unknown>>(
   undo.push(async () => await rm(folder, { recursive: true, force: true }));
   const rolePrefix = `t${randomBytes(3).toString('hex')}`;
   undo.push(async () => await dropPlatform(adminUrl, rolePrefix));
-  const kms = () => regions.map((region) => localKeyManager({ file: join(folder, `${region}.json`), region, allowSoftwareHsm: true }));
+  const kms = (): readonly KeyManager[] =>
+    regions.map((region) => localKeyManager({ file: join(folder, `${region}.json`), region, allowSoftwareHsm: true }));
 
   const clusters = regions.flatMap((region, index) => [
     { id: region, region, adminUrl, rolePrefix: prefixOf(rolePrefix, index * 2) },
     { id: `${region}-dedicated`, region, adminUrl, rolePrefix: prefixOf(rolePrefix, index * 2 + 1), dedicated: true },
   ]);
-  const control = await createControlPlane({ catalog: { adminUrl, rolePrefix }, clusters, migrations: options.migrations, kms: kms(), tiers: options.tiers });
+  const controlOptions = { catalog: { adminUrl, rolePrefix }, clusters, migrations: options.migrations, tiers: options.tiers };
+  const control = await createControlPlane({ ...controlOptions, kms: kms() });
   undo.push(async () => await control.close());
   const { serviceCatalogUrl } = await control.init();
   for (const tenant of options.tenants) await control.provision({ name: tenant.id, region: regions[0], ...tenant });
 
   const open = async (changes: Partial<TenancyOptions<TSchema>> = {}): Promise<Tenancy<TSchema>> => {
     const opened = await createTenancy({
-      catalog: { url: serviceCatalogUrl }, schema: options.schema, runtime: { region: regions[0] ?? '' }, kms: kms(), tiers: options.tiers, lanes: options.lanes, ...changes,
+      catalog: { url: serviceCatalogUrl },
+      schema: options.schema,
+      runtime: { region: regions[0] ?? '' },
+      kms: kms(),
+      tiers: options.tiers,
+      lanes: options.lanes,
+      ...changes,
     });
     undo.push(async () => await opened.close());
     return opened;
   };
   const tenancy = await open();
-  return { tenancy, control, adminUrl, rolePrefix, serviceCatalogUrl, open, close, [Symbol.asyncDispose]: close };
+  return {
+    tenancy,
+    control,
+    adminUrl,
+    rolePrefix,
+    serviceCatalogUrl,
+    controlOptions,
+    keyManagers: kms,
+    open,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 async function embedded(undo: (() => Promise<unknown>)[]): Promise<string> {
@@ -109,9 +137,13 @@ function prefixOf(prefix: string, index: number): string {
 
 async function dropPlatform(adminUrl: string, prefix: string): Promise<void> {
   await withClient(adminUrl, async (admin) => {
-    const databases = await admin<{ name: string }[]>`select datname::text as name from pg_catalog.pg_database where datname ~ ${`^${prefix}[a-z]?_`}`;
+    const databases = await admin<
+      { name: string }[]
+    >`select datname::text as name from pg_catalog.pg_database where datname ~ ${`^${prefix}[a-z]?_`}`;
     for (const { name } of databases) await admin.unsafe(`drop database if exists ${quoteIdentifier(name)} with (force)`);
-    const roles = await admin<{ name: string }[]>`select rolname::text as name from pg_catalog.pg_roles where rolname ~ ${`^${prefix}[a-z]?_`}`;
+    const roles = await admin<
+      { name: string }[]
+    >`select rolname::text as name from pg_catalog.pg_roles where rolname ~ ${`^${prefix}[a-z]?_`}`;
     for (const { name } of roles) await admin.unsafe(`drop role if exists ${quoteIdentifier(name)}`);
   });
 }

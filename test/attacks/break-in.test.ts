@@ -1,8 +1,15 @@
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { CrossTenantAccessError, NoTenantError, PolicyViolationError, ResidencyError, type TenancyError, WrongTenantError } from '../../src/errors.ts';
+import {
+  CrossTenantAccessError,
+  NoTenantError,
+  PolicyViolationError,
+  ResidencyError,
+  type TenancyError,
+  WrongTenantError,
+} from '../../src/errors.ts';
 import { urlFor, withClient } from '../../src/provision/admin-client.ts';
 import { adminUrl, serverMajor } from '../support/server.ts';
 import { createShop, type Shop } from '../support/shop/platform.ts';
@@ -19,13 +26,24 @@ describe('breaking in from one tenant’s scope', () => {
   const restore: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
-    shop = await createShop({ regions: ['us-east-1', 'eu-west-1'], tenants: [{ id: 'acme', tier: 'standard' }, { id: 'globex', tier: 'standard' }] });
+    shop = await createShop({
+      regions: ['us-east-1', 'eu-west-1'],
+      tenants: [
+        { id: 'acme', tier: 'standard' },
+        { id: 'globex', tier: 'standard' },
+      ],
+    });
     database = (await shop.control.tenant('acme')).placement!.database;
     major = await serverMajor();
-    for (const id of ['acme', 'globex']) await shop.tenancy.run(id, () => shop.tenancy.db.insert(products).values({ sku: `${id}-secret`, stock: 1 }));
+    for (const id of ['acme', 'globex'])
+      await shop.tenancy.run(id, () => shop.tenancy.db.insert(products).values({ sku: `${id}-secret`, stock: 1 }));
   });
-  afterEach(async () => { for (const action of restore.splice(0).reverse()) await action(); });
-  afterAll(async () => { await shop?.close(); });
+  afterEach(async () => {
+    for (const action of restore.splice(0).reverse()) await action();
+  });
+  afterAll(async () => {
+    await shop?.close();
+  });
 
   /** Takes a defence away for one test. */
   async function withoutDefence(remove: string, putBack: string): Promise<void> {
@@ -35,20 +53,36 @@ describe('breaking in from one tenant’s scope', () => {
   }
 
   const withoutRls = async (schema: string): Promise<void> =>
-    await withoutDefence(`alter table ${schema}.products no force row level security; alter table ${schema}.products disable row level security`, `alter table ${schema}.products enable row level security; alter table ${schema}.products force row level security`);
+    await withoutDefence(
+      `alter table ${schema}.products no force row level security; alter table ${schema}.products disable row level security`,
+      `alter table ${schema}.products enable row level security; alter table ${schema}.products force row level security`,
+    );
 
   /** A plain connection with the service's own login: what remains when somebody goes round the library. */
   async function asService<T>(callback: (sql: postgres.Sql) => Promise<T>): Promise<T> {
     const login = `${shop.rolePrefix}_app`;
     await withClient(adminUrl(), (admin) => admin.unsafe(`alter role "${login}_probe" password 'probe'`)).catch(async () => {
-      await withClient(adminUrl(), (admin) => admin.unsafe(`create role "${login}_probe" login password 'probe' in role "${login}" inherit`));
+      await withClient(adminUrl(), (admin) =>
+        admin.unsafe(`create role "${login}_probe" login password 'probe' in role "${login}" inherit`),
+      );
     });
     await withClient(adminUrl(), (admin) => admin.unsafe(`grant connect on database "${database}" to "${login}_probe"`));
     return await withClient(urlFor(adminUrl(), { database, user: `${login}_probe`, password: 'probe' }), callback);
   }
 
-  async function refused(attempt: () => PromiseLike<unknown>, kind: new (...args: never[]) => TenancyError, action: string): Promise<TenancyError> {
-    const error = await Promise.resolve().then(attempt).then((value) => { throw new Error(`not refused: ${JSON.stringify(value)}`); }, (reason: unknown) => reason);
+  async function refused(
+    attempt: () => PromiseLike<unknown>,
+    kind: new (...args: never[]) => TenancyError,
+    action: string,
+  ): Promise<TenancyError> {
+    const error = await Promise.resolve()
+      .then(attempt)
+      .then(
+        (value) => {
+          throw new Error(`not refused: ${JSON.stringify(value)}`);
+        },
+        (reason: unknown) => reason,
+      );
     expect(error).toBeInstanceOf(kind);
     const entries = await shop.control.auditEntries({ action, outcome: 'refused' });
     expect(entries.map(({ id }) => id)).toContain((error as TenancyError).auditId);
@@ -66,7 +100,9 @@ describe('breaking in from one tenant’s scope', () => {
         expect(await sql`select * from acme.products`).toEqual([]);
         expect((await sql`update acme.products set stock = 0`).count).toBe(0);
         expect((await sql`delete from acme.products`).count).toBe(0);
-        await expect(sql`insert into acme.products (tenant_id, sku, stock) values ('acme', 'x', 1)`).rejects.toMatchObject({ code: '42501' });
+        await expect(sql`insert into acme.products (tenant_id, sku, stock) values ('acme', 'x', 1)`).rejects.toMatchObject({
+          code: '42501',
+        });
       });
     });
 
@@ -83,10 +119,22 @@ describe('breaking in from one tenant’s scope', () => {
     test('in a where, an insert and an update is refused and audited', async () => {
       const { tenancy } = shop;
       const asAcme = (attempt: () => PromiseLike<unknown>) => () => tenancy.run('acme', attempt);
-      const error = await refused(asAcme(() => tenancy.db.select().from(products).where(eq(products.tenantId, 'globex'))), CrossTenantAccessError, 'query.foreign-tenant-id');
+      const error = await refused(
+        asAcme(() => tenancy.db.select().from(products).where(eq(products.tenantId, 'globex'))),
+        CrossTenantAccessError,
+        'query.foreign-tenant-id',
+      );
       expect(error).toMatchObject({ tenantId: 'acme', targetTenantId: 'globex' });
-      await refused(asAcme(() => tenancy.db.insert(products).values({ tenantId: 'globex', sku: 'planted', stock: 1 })), CrossTenantAccessError, 'query.foreign-tenant-id');
-      await refused(asAcme(() => tenancy.db.update(products).set({ tenantId: 'globex' })), CrossTenantAccessError, 'query.foreign-tenant-id');
+      await refused(
+        asAcme(() => tenancy.db.insert(products).values({ tenantId: 'globex', sku: 'planted', stock: 1 })),
+        CrossTenantAccessError,
+        'query.foreign-tenant-id',
+      );
+      await refused(
+        asAcme(() => tenancy.db.update(products).set({ tenantId: 'globex' })),
+        CrossTenantAccessError,
+        'query.foreign-tenant-id',
+      );
     });
 
     test('control: stock drizzle over tables without policies reads and writes the other’s rows', async () => {
@@ -95,7 +143,11 @@ describe('breaking in from one tenant’s scope', () => {
         await sql`set search_path = globex`;
         const stock = drizzle(sql);
         const { pgTable, text, integer } = await import('drizzle-orm/pg-core');
-        const plain = pgTable('products', { tenantId: text('tenant_id').notNull(), sku: text('sku').notNull(), stock: integer('stock').notNull() });
+        const plain = pgTable('products', {
+          tenantId: text('tenant_id').notNull(),
+          sku: text('sku').notNull(),
+          stock: integer('stock').notNull(),
+        });
         expect(await stock.select({ sku: plain.sku }).from(plain).where(eq(plain.tenantId, 'globex'))).toEqual([{ sku: 'globex-secret' }]);
         await stock.insert(plain).values({ tenantId: 'globex', sku: 'planted', stock: 1 });
         expect((await stock.delete(plain).where(eq(plain.sku, 'planted')).returning()).length).toBe(1);
@@ -108,10 +160,19 @@ describe('breaking in from one tenant’s scope', () => {
       const { tenancy } = shop;
       const read = () => tenancy.run('acme', () => tenancy.sql`select * from globex.products`);
       // Before 18 the loud policy would tell what exists; there the answer is no row (see rls-policies/own-schema-quiet.sql).
-      if (major >= 18) expect(await refused(read, PolicyViolationError, 'query.policy')).toMatchObject({ tenantId: 'acme', sqlState: '42501' });
+      if (major >= 18)
+        expect(await refused(read, PolicyViolationError, 'query.policy')).toMatchObject({ tenantId: 'acme', sqlState: '42501' });
       else expect(await read()).toEqual([]);
-      await refused(() => tenancy.run('acme', () => tenancy.sql`insert into globex.products (tenant_id, sku, stock) values ('acme', 'planted', 1)`), PolicyViolationError, 'query.policy');
-      await refused(() => tenancy.run('acme', () => tenancy.sql`insert into globex.products (tenant_id, sku, stock) values ('globex', 'planted', 1)`), PolicyViolationError, 'query.policy');
+      await refused(
+        () => tenancy.run('acme', () => tenancy.sql`insert into globex.products (tenant_id, sku, stock) values ('acme', 'planted', 1)`),
+        PolicyViolationError,
+        'query.policy',
+      );
+      await refused(
+        () => tenancy.run('acme', () => tenancy.sql`insert into globex.products (tenant_id, sku, stock) values ('globex', 'planted', 1)`),
+        PolicyViolationError,
+        'query.policy',
+      );
     });
 
     test('control: without row-level security it reads the other’s rows', async () => {
@@ -121,10 +182,13 @@ describe('breaking in from one tenant’s scope', () => {
   });
 
   describe('a forged context', () => {
-    const forge = () => shop.tenancy.run('acme', () => shop.tenancy.db.transaction(async () => {
-      await shop.tenancy.sql`select set_config('tenancy.context', replace(current_setting('tenancy.context'), 'acme', 'globex'), true)`;
-      return await shop.tenancy.sql`select sku from globex.products`;
-    }));
+    const forge = () =>
+      shop.tenancy.run('acme', () =>
+        shop.tenancy.db.transaction(async () => {
+          await shop.tenancy.sql`select set_config('tenancy.context', replace(current_setting('tenancy.context'), 'acme', 'globex'), true)`;
+          return await shop.tenancy.sql`select sku from globex.products`;
+        }),
+      );
 
     test('is refused by its signature and audited', async () => {
       const error = await refused(forge, PolicyViolationError, 'query.policy');
@@ -145,7 +209,10 @@ describe('breaking in from one tenant’s scope', () => {
   describe('a builder carried into another scope', () => {
     test('is refused and audited, also raw SQL, also outside any scope', async () => {
       const { tenancy } = shop;
-      const made = await tenancy.run('acme', () => ({ query: tenancy.db.select().from(products), raw: tenancy.sql`select sku from products` }));
+      const made = await tenancy.run('acme', () => ({
+        query: tenancy.db.select().from(products),
+        raw: tenancy.sql`select sku from products`,
+      }));
       await refused(() => tenancy.run('globex', () => made.query), WrongTenantError, 'scope.wrong-tenant');
       await refused(() => tenancy.run('globex', () => made.raw), WrongTenantError, 'scope.wrong-tenant');
       const again = await tenancy.run('acme', () => ({ query: tenancy.db.select().from(products) }));
@@ -167,13 +234,19 @@ describe('breaking in from one tenant’s scope', () => {
   describe('another tenant’s scope inside one', () => {
     test('is refused and audited', async () => {
       const { tenancy } = shop;
-      await refused(() => tenancy.run('acme', () => tenancy.run('globex', () => tenancy.db.select().from(products))), CrossTenantAccessError, 'scope.nested');
+      await refused(
+        () => tenancy.run('acme', () => tenancy.run('globex', () => tenancy.db.select().from(products))),
+        CrossTenantAccessError,
+        'scope.nested',
+      );
     });
 
     test('control: one after the other, the same two scopes are served', async () => {
       const { tenancy } = shop;
       await tenancy.run('acme', () => 1);
-      expect(await tenancy.run('globex', () => tenancy.db.select({ sku: products.sku }).from(products))).toEqual([{ sku: 'globex-secret' }]);
+      expect(await tenancy.run('globex', () => tenancy.db.select({ sku: products.sku }).from(products))).toEqual([
+        { sku: 'globex-secret' },
+      ]);
     });
   });
 
@@ -198,6 +271,12 @@ async function reinstall(shop: Shop, database: string): Promise<void> {
   const { installPolicies } = await import('../../src/rls/install-policies.ts');
   await withClient(adminUrl(database), async (admin) => {
     await admin.unsafe(`set role "${shop.rolePrefix}_owner"`);
-    await installPolicies(admin, { schema: 'globex', isolation: 'schema', tenantId: 'globex', ownerRole: `${shop.rolePrefix}_owner`, appRole: `${shop.rolePrefix}_app` });
+    await installPolicies(admin, {
+      schema: 'globex',
+      isolation: 'schema',
+      tenantId: 'globex',
+      ownerRole: `${shop.rolePrefix}_owner`,
+      appRole: `${shop.rolePrefix}_app`,
+    });
   });
 }

@@ -10,7 +10,9 @@ describe('a service login that could step over row-level security', () => {
   let database: string;
   const login = 'probe_login';
   let user: string;
-  const admin = async (statement: string, on?: string): Promise<void> => { await withClient(adminUrl(on), (sql) => sql.unsafe(statement)); };
+  const admin = async (statement: string, on?: string): Promise<void> => {
+    await withClient(adminUrl(on), (sql) => sql.unsafe(statement));
+  };
 
   beforeAll(async () => {
     shop = await createShop({ tenants: [{ id: 'acme', tier: 'standard' }] });
@@ -22,7 +24,9 @@ describe('a service login that could step over row-level security', () => {
     await admin(`drop owned by "${user}"`, database).catch(() => {});
     await admin(`drop role if exists "${user}"`).catch(() => {});
   });
-  afterAll(async () => { await shop?.close(); });
+  afterAll(async () => {
+    await shop?.close();
+  });
 
   /** A service that logs in as the probe instead of the login that provisioning made. */
   async function open() {
@@ -31,20 +35,46 @@ describe('a service login that could step over row-level security', () => {
 
   async function makeProbe(attributes: string): Promise<void> {
     await admin(`create role "${user}" login password 'probe' ${attributes}`);
-    await admin(`grant connect on database "${database}" to "${user}"; grant usage on schema acme, tenancy to "${user}"; grant select on acme.products to "${user}"`, database);
+    await admin(
+      `grant connect on database "${database}" to "${user}"; grant usage on schema acme, tenancy to "${user}"; grant select on acme.products to "${user}"`,
+      database,
+    );
   }
 
   const powers: readonly (readonly [name: string, make: () => Promise<void>, reason: RegExp, leaks: boolean])[] = [
     ['superuser', async () => await makeProbe('superuser'), /superuser/, true],
     ['BYPASSRLS', async () => await makeProbe('bypassrls'), /BYPASSRLS/, true],
-    ['a member of a BYPASSRLS role, two grants away, without inheriting', async () => {
-      await admin(`drop role if exists "${user}_a"; drop role if exists "${user}_b"; create role "${user}_a" bypassrls; create role "${user}_b" noinherit in role "${user}_a"`);
-      await makeProbe(`noinherit in role "${user}_b"`);
-    }, /BYPASSRLS.*membership/, false],
+    [
+      'a member of a BYPASSRLS role, two grants away, without inheriting',
+      async () => {
+        await admin(
+          `drop role if exists "${user}_a"; drop role if exists "${user}_b"; create role "${user}_a" bypassrls; create role "${user}_b" noinherit in role "${user}_a"`,
+        );
+        await makeProbe(`noinherit in role "${user}_b"`);
+      },
+      /BYPASSRLS.*membership/,
+      false,
+    ],
     ['a member of the owner', async () => await makeProbe(`in role "${shop.rolePrefix}_owner"`), /owns/, false],
     ['a member of pg_read_all_data', async () => await makeProbe('in role pg_read_all_data'), /pg_read_all_data/, false],
-    ['a login that may create in the schema', async () => { await makeProbe(''); await admin(`grant create on schema acme to "${user}"`, database); }, /create objects/, false],
-    ['a login that may make temporary tables', async () => { await makeProbe(''); await admin(`grant temporary on database "${database}" to "${user}"`); }, /temporary/, false],
+    [
+      'a login that may create in the schema',
+      async () => {
+        await makeProbe('');
+        await admin(`grant create on schema acme to "${user}"`, database);
+      },
+      /create objects/,
+      false,
+    ],
+    [
+      'a login that may make temporary tables',
+      async () => {
+        await makeProbe('');
+        await admin(`grant temporary on database "${database}" to "${user}"`);
+      },
+      /temporary/,
+      false,
+    ],
   ];
 
   for (const [name, make, reason, leaks] of powers) {
@@ -52,7 +82,10 @@ describe('a service login that could step over row-level security', () => {
       await make();
       if (leaks) {
         // The control: what this login would see without the library, and without any context.
-        const rows = await withClient(urlFor(adminUrl(), { database, user, password: 'probe' }), (sql) => sql`select sku from acme.products`);
+        const rows = await withClient(
+          urlFor(adminUrl(), { database, user, password: 'probe' }),
+          (sql) => sql`select sku from acme.products`,
+        );
         expect(rows.map((row) => row['sku'])).toEqual(['secret']);
       }
       const tenancy = await open();

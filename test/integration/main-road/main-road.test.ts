@@ -2,16 +2,20 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NoTenantError, ResidencyError, TenantInactiveError, UnknownTenantError } from '../../../src/errors.ts';
 import { withClient } from '../../../src/provision/admin-client.ts';
-import { currencies, orders, products } from '../../support/shop/schema.ts';
-import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { adminUrl } from '../../support/server.ts';
+import { createShop, type Shop } from '../../support/shop/platform.ts';
+import { currencies, orders, products } from '../../support/shop/schema.ts';
 
 const tenants = ['acme', 'globex', 'initech', 'umbrella'] as const;
 
 describe('from configuration to isolated, encrypted, audited rows', () => {
   let shop: Shop;
-  beforeAll(async () => { shop = await createShop({ regions: ['us-east-1', 'eu-west-1'] }); });
-  afterAll(async () => { await shop?.close(); });
+  beforeAll(async () => {
+    shop = await createShop({ regions: ['us-east-1', 'eu-west-1'] });
+  });
+  afterAll(async () => {
+    await shop?.close();
+  });
 
   test('each tier is placed where it belongs', async () => {
     const placed = await Promise.all(tenants.map(async (id) => (await shop.control.tenant(id)).placement));
@@ -24,20 +28,45 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
     const { tenancy } = shop;
     for (const [index, id] of tenants.entries()) {
       await tenancy.run(id, async () => {
-        const [lamp] = await tenancy.db.insert(products).values([{ sku: 'LAMP', stock: index, supplierIban: `IBAN-${id}` }, { sku: 'DESK', stock: 100 + index }]).returning();
+        const [lamp] = await tenancy.db
+          .insert(products)
+          .values([
+            { sku: 'LAMP', stock: index, supplierIban: `IBAN-${id}` },
+            { sku: 'DESK', stock: 100 + index },
+          ])
+          .returning();
         await tenancy.db.insert(orders).values({ productId: lamp!.id, quantity: index + 1, currency: 'EUR' });
       });
     }
     for (const [index, id] of tenants.entries()) {
       await tenancy.run(id, async () => {
-        expect(await tenancy.db.select({ stock: products.stock, iban: products.supplierIban }).from(products).where(eq(products.sku, 'LAMP'))).toEqual([{ stock: index, iban: `IBAN-${id}` }]);
+        expect(
+          await tenancy.db.select({ stock: products.stock, iban: products.supplierIban }).from(products).where(eq(products.sku, 'LAMP')),
+        ).toEqual([{ stock: index, iban: `IBAN-${id}` }]);
         expect(await tenancy.db.$count(products)).toBe(2);
-        expect(await tenancy.db.query.products.findMany({ columns: { sku: true }, with: { orders: { columns: { quantity: true } } }, orderBy: (t, { asc }) => asc(t.sku) }))
-          .toEqual([{ sku: 'DESK', orders: [] }, { sku: 'LAMP', orders: [{ quantity: index + 1 }] }]);
-        expect(await tenancy.db.select({ sku: products.sku, currency: currencies.name }).from(orders).innerJoin(products, eq(orders.productId, products.id)).innerJoin(currencies, eq(orders.currency, currencies.code)))
-          .toEqual([{ sku: 'LAMP', currency: 'Euro' }]);
+        expect(
+          await tenancy.db.query.products.findMany({
+            columns: { sku: true },
+            with: { orders: { columns: { quantity: true } } },
+            orderBy: (t, { asc }) => asc(t.sku),
+          }),
+        ).toEqual([
+          { sku: 'DESK', orders: [] },
+          { sku: 'LAMP', orders: [{ quantity: index + 1 }] },
+        ]);
+        expect(
+          await tenancy.db
+            .select({ sku: products.sku, currency: currencies.name })
+            .from(orders)
+            .innerJoin(products, eq(orders.productId, products.id))
+            .innerJoin(currencies, eq(orders.currency, currencies.code)),
+        ).toEqual([{ sku: 'LAMP', currency: 'Euro' }]);
         expect(await tenancy.sql`select stock from products where sku = ${'LAMP'}`).toEqual([{ stock: index }]);
-        const updated = await tenancy.db.update(products).set({ stock: sql`${products.stock} + 1` }).where(eq(products.sku, 'DESK')).returning({ stock: products.stock });
+        const updated = await tenancy.db
+          .update(products)
+          .set({ stock: sql`${products.stock} + 1` })
+          .where(eq(products.sku, 'DESK'))
+          .returning({ stock: products.stock });
         expect(updated).toEqual([{ stock: 101 + index }]);
       });
     }
@@ -55,16 +84,27 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
   test('a transaction is kept whole or not at all, joins the ambient database, and nests', async () => {
     const { tenancy } = shop;
     await tenancy.run('globex', async () => {
-      await expect(tenancy.db.transaction(async (tx) => {
-        await tx.insert(products).values({ sku: 'GONE', stock: 1 });
-        throw new Error('no');
-      })).rejects.toThrow('no');
+      await expect(
+        tenancy.db.transaction(async (tx) => {
+          await tx.insert(products).values({ sku: 'GONE', stock: 1 });
+          throw new Error('no');
+        }),
+      ).rejects.toThrow('no');
       await tenancy.db.transaction(async (tx) => {
         await tx.insert(products).values({ sku: 'KEPT', stock: 1 });
         expect(await tenancy.db.$count(products, eq(products.sku, 'KEPT'))).toBe(1);
-        await tx.transaction(async (inner) => { await inner.insert(products).values({ sku: 'INNER', stock: 1 }); throw new Error('inner'); }).catch(() => {});
+        await tx
+          .transaction(async (inner) => {
+            await inner.insert(products).values({ sku: 'INNER', stock: 1 });
+            throw new Error('inner');
+          })
+          .catch(() => {});
       });
-      expect((await tenancy.db.select({ sku: products.sku }).from(products)).map(({ sku }) => sku).sort()).toEqual(['DESK', 'KEPT', 'LAMP']);
+      expect((await tenancy.db.select({ sku: products.sku }).from(products)).map(({ sku }) => sku).sort()).toEqual([
+        'DESK',
+        'KEPT',
+        'LAMP',
+      ]);
     });
   });
 
@@ -82,7 +122,9 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
     const { tenancy, control } = shop;
     await expect(tenancy.run('nobody', () => 1)).rejects.toThrow(UnknownTenantError);
     await control.setStatus('acme', 'suspended');
-    await expect.poll(() => tenancy.run('acme', () => 'served').catch((error: unknown) => error), { timeout: 5_000 }).toBeInstanceOf(TenantInactiveError);
+    await expect
+      .poll(() => tenancy.run('acme', () => 'served').catch((error: unknown) => error), { timeout: 5_000 })
+      .toBeInstanceOf(TenantInactiveError);
     await control.setStatus('acme', 'active');
     await expect.poll(() => tenancy.run('acme', () => 'served').catch(() => 'refused'), { timeout: 5_000 }).toBe('served');
   });

@@ -10,8 +10,15 @@ const directory = fileURLToPath(new URL('./migrations', import.meta.url));
 /** A platform with the shop's tables on the test server: two standard tenants, one enterprise, one premium, unless told otherwise. */
 export async function createShop(options: Partial<TestPlatformOptions<typeof schema>> = {}): Promise<Shop> {
   return await createTestPlatform({
-    schema, adminUrl: adminUrl(), migrations: { directory, reference: `${directory}/reference` },
-    tenants: [{ id: 'acme', tier: 'standard' }, { id: 'globex', tier: 'standard' }, { id: 'initech', tier: 'enterprise' }, { id: 'umbrella', tier: 'premium' }],
+    schema,
+    adminUrl: adminUrl(),
+    migrations: { directory, reference: `${directory}/reference` },
+    tenants: [
+      { id: 'acme', tier: 'standard' },
+      { id: 'globex', tier: 'standard' },
+      { id: 'initech', tier: 'enterprise' },
+      { id: 'umbrella', tier: 'premium' },
+    ],
     ...options,
   });
 }
