@@ -258,7 +258,10 @@ class WiredControlPlane implements ControlPlane {
 /** Loads migrations when they are first needed; an unreadable directory is an error of that command, not of every other. */
 function once(directory: string | undefined): () => Promise<MigrationSource> {
   let source: Promise<MigrationSource> | undefined;
-  return async () => await (source ??= directory === undefined ? Promise.resolve(noMigrations) : loadMigrations(directory));
+  return async () => {
+    source ??= directory === undefined ? Promise.resolve(noMigrations) : loadMigrations(directory);
+    return await source;
+  };
 }
 
 function detailsOf({ tenant, placement, cluster, createdAt, updatedAt }: StoredTenant): TenantDetails {

@@ -35,7 +35,7 @@ const cliConfigSchema = z.strictObject({
       }),
     )
     .min(1),
-  migrations: z.strictObject({ directory: z.string().min(1) }).exactOptional(),
+  migrations: z.strictObject({ directory: z.string().min(1), reference: z.string().min(1).exactOptional() }).exactOptional(),
   kms: z
     .array(
       z.strictObject({
@@ -46,7 +46,6 @@ const cliConfigSchema = z.strictObject({
       }),
     )
     .min(1),
-  runtime: z.strictObject({ region }).exactOptional(),
   tiers: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/),
@@ -110,15 +109,30 @@ export async function readCliConfig(path: string, env: Readonly<Record<string, s
       (index) => ['kms', index, 'region'],
       'another key manager has this region',
     ),
+    // Roles belong to a server: a second cluster of the same names would set new passwords on the first one's logins.
+    ...repetitions(
+      config.clusters.map((cluster, index) => (cluster.dedicated === true ? `${index}` : sharedRolesOf(cluster))),
+      (index) => ['clusters', index, 'rolePrefix'],
+      'another cluster on this server has this role prefix (tenancy unless told)',
+    ),
   ];
   if (repeated.length > 0) throw fail(repeated);
   const folder = dirname(resolve(path));
   return Object.freeze({
     ...config,
-    ...(config.migrations === undefined ? {} : { migrations: { directory: resolve(folder, config.migrations.directory) } }),
+    ...(config.migrations === undefined ? {} : { migrations: absolute(config.migrations, folder) }),
     kms: config.kms.map((kms) => ({ ...kms, file: resolve(folder, kms.file) })),
     secrets: secretsOf([config.catalog.adminUrl, ...config.clusters.map((cluster) => cluster.adminUrl)]),
   });
+}
+
+function absolute({ directory, reference }: NonNullable<CliConfig['migrations']>, folder: string): NonNullable<CliConfig['migrations']> {
+  return { directory: resolve(folder, directory), ...(reference === undefined ? {} : { reference: resolve(folder, reference) }) };
+}
+
+function sharedRolesOf({ adminUrl: url, rolePrefix: prefix }: CliConfig['clusters'][number]): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname}:${port || '5432'} ${prefix ?? 'tenancy'}`;
 }
 
 /** `kms` is one key manager, or a list with one for each region. */

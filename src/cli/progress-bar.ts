@@ -30,7 +30,9 @@ export class ProgressBar implements Disposable {
   update(done: number, total: number, text: string): void {
     const payload = { text: printable(text).slice(0, 40) };
     if (!this.#started) this.#bar?.start(total, done, payload);
-    else this.#bar?.update(done, payload);
+    // Reference tables are counted before tenants: the total may change on the way.
+    this.#bar?.setTotal(total);
+    this.#bar?.update(done, payload);
     this.#started = true;
   }
 

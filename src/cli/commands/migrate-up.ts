@@ -44,7 +44,8 @@ export function addMigrateUp(parent: Command, session: CliSession): void {
             `\n${of('migrated')} migrated, ${of('unchanged')} unchanged, ${of('failed')} failed, ${of('skipped')} skipped\n`
           );
         });
-        for (const { error } of session.output.json ? [] : report.targets) if (error !== undefined) session.output.error(error);
+        const failed = report.targets.filter(({ outcome }) => outcome === 'failed');
+        for (const { error } of session.output.json ? [] : failed) if (error !== undefined) session.output.error(error);
         if (report.failed > 0) {
           session.output.error(
             new MigrationError(`${report.failed} of ${report.targets.length} targets failed.`, {
@@ -53,7 +54,7 @@ export function addMigrateUp(parent: Command, session: CliSession): void {
           );
           return exitCode.targetsFailed;
         }
-        session.refuseWhenAborted();
+        if (report.targets.some(({ outcome }) => outcome === 'skipped')) session.refuseWhenAborted();
         return exitCode.ok;
       });
     });

@@ -69,7 +69,7 @@ export function addTenantCreate(parent: Command, session: CliSession): void {
         session.output.result({ tenants: outcomes }, () => session.output.table(outcomes, columns(session), 'No tenants.'));
         for (const { error } of outcomes.filter(({ outcome }) => outcome === 'failed')) session.output.error(error);
         if (outcomes.some(({ outcome }) => outcome === 'failed')) return exitCode.failure;
-        session.refuseWhenAborted();
+        if (outcomes.some(({ outcome }) => outcome === 'skipped')) session.refuseWhenAborted();
         return exitCode.ok;
       });
     });

@@ -1,0 +1,39 @@
+import { percentile } from './statistics.ts';
+import type { Operation } from './subject.ts';
+
+/** What one round of one subject gave. */
+export interface Measurement {
+  readonly opsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+let turn = 0;
+
+/**
+ * Lets callers work side by side for a while. Each waits for its answer before it asks again, and takes the next tenant each time.
+ *
+ * @param durationMs how long new operations begin
+ */
+export async function measure(
+  operation: Operation,
+  tenantIds: readonly string[],
+  callers: number,
+  durationMs: number,
+): Promise<Measurement> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  const caller = async (): Promise<void> => {
+    for (let now = performance.now(); now - startedAt < durationMs; ) {
+      const mine = turn++;
+      await operation(tenantIds[mine % tenantIds.length]!, mine);
+      const after = performance.now();
+      latencies.push(after - now);
+      now = after;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const sorted = Float64Array.from(latencies).sort();
+  return { opsPerSecond: latencies.length / seconds, p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99) };
+}

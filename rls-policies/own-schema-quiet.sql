@@ -1,6 +1,0 @@
--- Threat: as own-schema.sql, on servers before PostgreSQL 18, where the loud form still depends on rows under an outer join's nullable side and
--- would tell what exists. Here another tenant's context sees no row and writes none.
-drop policy if exists tenancy_tenant on {{schema}}.{{table}};
-create policy tenancy_tenant on {{schema}}.{{table}} as permissive for all to public
-  using (tenant_id = {{'tenant'}} and tenant_id = (select tenancy.current_tenant_id()))
-  with check (tenant_id = {{'tenant'}} and tenant_id = (select tenancy.current_tenant_id()));
