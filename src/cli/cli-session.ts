@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { ControlPlane } from '../control-plane.ts';
 import { AbortedError } from '../errors.ts';
 import type { KeyManager } from '../kms/key-manager.ts';
-import { readCliConfig } from './cli-config.ts';
+import { type CliConfig, readCliConfig } from './cli-config.ts';
 import type { CliOutput } from './cli-output.ts';
 import { type CreateControlPlane, type CreateKeyManager, controlPlaneOptions } from './control-plane-factory.ts';
 import { type ExitCode, exitCode } from './exit-code.ts';
@@ -54,7 +54,7 @@ export class CliSession {
    *
    * @throws {AbortedError} when the process was asked to stop before the work began
    */
-  async withControl(work: (control: ControlPlane) => Promise<ExitCode>): Promise<void> {
+  async withControl(work: (control: ControlPlane, config: CliConfig) => Promise<ExitCode>): Promise<void> {
     const { env, output, createControlPlane, createKeyManager } = this.#options;
     const config = await readCliConfig(this.path(this.#configPath ?? (env['TENANCY_CONFIG'] || 'tenancy.yaml')), env);
     output.maskAlso(config.secrets);
@@ -64,7 +64,7 @@ export class CliSession {
     this.#exitCode = await closing(keys, async () => {
       for (const one of config.kms) kms.push(await createKeyManager(one));
       const control = await createControlPlane(controlPlaneOptions(config, kms));
-      return await closing(control, () => work(control));
+      return await closing(control, () => work(control, config));
     });
   }
 

@@ -39,8 +39,7 @@ export interface RunCliOptions {
  */
 export async function runCli(argv: readonly string[], options: RunCliOptions): Promise<ExitCode> {
   const { stdout, stderr, env, createControlPlane, createKeyManager } = options;
-  const end = argv.indexOf('--');
-  const output = new CliOutput({ stdout, stderr, env, json: argv.slice(0, end < 0 ? undefined : end).includes('--json') });
+  const output = new CliOutput({ stdout, stderr, env, json: asksForJson(argv) });
   const session = new CliSession({
     output,
     env,
@@ -58,6 +57,12 @@ export async function runCli(argv: readonly string[], options: RunCliOptions): P
     if (!(error instanceof CommanderError) || (output.json && code !== 0)) output.error(error);
     return code;
   }
+}
+
+/** Whether the arguments ask for JSON: known before they are parsed, since wrong arguments are reported as JSON too. */
+export function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
 function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: RunCliOptions): Command {

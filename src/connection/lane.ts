@@ -10,8 +10,9 @@ export interface UnitContext {
    * Signs the context for the lane's backend; a bound parameter, never statement text.
    *
    * @param backendPid the lane's own backend, or 0 behind a pooler
+   * @param grant the audit entry of the cross-tenant access that the work belongs to
    */
-  sign(backendPid: number): string;
+  sign(backendPid: number, grant?: string): string;
   /** Set for raw SQL only; the ORM writes qualified names. */
   readonly searchPath: string | undefined;
   /** Whether the caller wrote the SQL: the lane then cleans the session after the COMMIT. */

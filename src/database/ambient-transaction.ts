@@ -3,7 +3,6 @@ import type { LaneTransaction } from '../connection/lane.ts';
 import { TransactionOverError } from '../errors.ts';
 import type { Route } from '../routing/route.ts';
 import type { Scope } from '../tenant/scope.ts';
-import type { TenantTransaction } from './tenant-transaction.ts';
 
 const storage = new AsyncLocalStorage<AmbientTransaction>();
 
@@ -12,8 +11,6 @@ export class AmbientTransaction {
   readonly scope: Scope;
   readonly route: Route;
   readonly lane: LaneTransaction;
-  /** The drizzle object over it; set by whoever makes both. */
-  database: TenantTransaction | undefined;
   #over = false;
 
   constructor(scope: Scope, route: Route, lane: LaneTransaction) {
@@ -22,9 +19,13 @@ export class AmbientTransaction {
     this.lane = lane;
   }
 
-  get tenantId(): string { return this.scope.tenant.id; }
+  get tenantId(): string {
+    return this.scope.tenant.id;
+  }
 
-  get over(): boolean { return this.#over || this.lane.over; }
+  get over(): boolean {
+    return this.#over || this.lane.over;
+  }
 
   /** Runs the callback inside and ends the transaction for its users when it settles; a thenable that it returns is awaited inside. */
   async enter<T>(callback: () => T | PromiseLike<T>): Promise<T> {
@@ -39,7 +40,8 @@ export class AmbientTransaction {
   assertOpen(): void {
     if (!this.over) return;
     throw new TransactionOverError(`A query of tenant ${this.tenantId} was awaited after its transaction had ended.`, {
-      tenantId: this.tenantId, hint: 'Await everything inside the transaction’s callback.',
+      tenantId: this.tenantId,
+      hint: 'Await everything inside the transaction’s callback.',
     });
   }
 }

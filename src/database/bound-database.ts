@@ -1,23 +1,26 @@
-import { entityKind, is, type SQL, sql, type SQLWrapper, type Subquery, type TablesRelationalConfig, type WithSubquery } from 'drizzle-orm';
-import { PgDatabase, PgTable } from 'drizzle-orm/pg-core';
+import { entityKind, is, type SQL, type SQLWrapper, type Subquery, sql, type TablesRelationalConfig, type WithSubquery } from 'drizzle-orm';
+import { PgDatabase, type PgSession, PgTable } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { TableChunk } from './chunks.ts';
 import { rangeNameOf } from './drizzle-internals.ts';
-import { RawQuery } from './raw-query.ts';
+import { RawQuery, type RawRunner } from './raw-query.ts';
+import type { SessionSchema } from './session-schema.ts';
 import { tableKindOf } from './table-kind.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
 import { TenantInsertBuilder } from './tenant-insert-builder.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
-import type { SessionSchema, TenantSession } from './tenant-session.ts';
 import { unscoped } from './unscoped.ts';
+
+/** drizzle's session, which also runs what the caller wrote. */
+export type BoundSession = PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> & RawRunner;
 
 /** drizzle's database for one tenant (or for none, to prepare): its builders are bound when they are made. */
 export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> {
   static override readonly [entityKind]: string = 'TenancyDatabase';
   readonly #dialect: TenantDialect;
-  readonly #session: TenantSession;
+  readonly #session: BoundSession;
 
-  constructor(dialect: TenantDialect, session: TenantSession, schema: SessionSchema) {
+  constructor(dialect: TenantDialect, session: BoundSession, schema: SessionSchema) {
     super(dialect.asPgDialect, session, schema as never);
     this.#dialect = dialect;
     this.#session = session;
@@ -26,7 +29,9 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
   }
 
   /** What raw SQL runs on. */
-  get tenantSession(): TenantSession { return this.#session; }
+  get rawRunner(): RawRunner {
+    return this.#session;
+  }
 
   override insert(table: PgTable): never {
     return new TenantInsertBuilder(table, this.#session as never, this.#dialect) as never;
@@ -34,7 +39,7 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
 
   override with(...ctes: Subquery[]): never {
     const insert = (table: PgTable) => new TenantInsertBuilder(table, this.#session as never, this.#dialect, ctes);
-    return { ...super.with(...ctes as WithSubquery[]), insert } as never;
+    return { ...super.with(...(ctes as WithSubquery[])), insert } as never;
   }
 
   /** Counts the tenant's rows only; drizzle's own never meets the dialect's builders. */
@@ -51,6 +56,8 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
   }
 
   override refreshMaterializedView(): never {
-    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', { hint: 'It belongs to the owner: refresh it in a migration.' });
+    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', {
+      hint: 'It belongs to the owner: refresh it in a migration.',
+    });
   }
 }

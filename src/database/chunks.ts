@@ -21,30 +21,37 @@ export class TableChunk {
 export class TenantPredicate {
   readonly table: Table;
 
-  constructor(table: Table) { this.table = table; }
+  constructor(table: Table) {
+    this.table = table;
+  }
 }
 
 /** The executing tenant's id as a value: `$n`, or `$n::text` where PostgreSQL could not tell its type. */
 export class TenantValue {
   readonly typed: boolean;
 
-  constructor(typed = false) { this.typed = typed; }
+  constructor(typed = false) {
+    this.typed = typed;
+  }
 }
 
 /** A value on its way into its column: the only place where an encrypted one may stand. */
 export class StoredValue {
   readonly param: Param;
 
-  constructor(param: Param) { this.param = param; }
+  constructor(param: Param) {
+    this.param = param;
+  }
 }
 
 /** An encrypted column as a whole field of a selection, which is decrypted when the row is mapped. */
 export class EncryptedRead {
   readonly column: Column;
 
-  constructor(column: Column) { this.column = column; }
+  constructor(column: Column) {
+    this.column = column;
+  }
 }
-
 
 const scoped = new WeakSet<SQL>();
 
@@ -54,4 +61,6 @@ export function markScoped<T extends SQL>(query: T): T {
   return query;
 }
 
-export function isScoped(query: SQL): boolean { return scoped.has(query); }
+export function isScoped(query: SQL): boolean {
+  return scoped.has(query);
+}

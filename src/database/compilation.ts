@@ -84,7 +84,9 @@ export class Compilation {
     this.#text += text;
   }
 
-  #name(name: string): void { this.#raw(`"${name.replaceAll('"', '""')}"`); }
+  #name(name: string): void {
+    this.#raw(`"${name.replaceAll('"', '""')}"`);
+  }
 
   /** Leaves the tenant's schema open; it is filled in when the statement runs. */
   #tenantSchema(): void {
@@ -138,7 +140,9 @@ export class Compilation {
     if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
     const use = useOfTable(this.#text);
     if (use === 'write' && this.#options.mode === 'scoped') {
-      throw new NotSupportedError(`A fragment of SQL writes to ${rangeNameOf(table)}.`, { hint: 'Use db.insert, db.update or db.delete, or a whole statement with tenancy.sql.' });
+      throw new NotSupportedError(`A fragment of SQL writes to ${rangeNameOf(table)}.`, {
+        hint: 'Use db.insert, db.update or db.delete, or a whole statement with tenancy.sql.',
+      });
     }
     if (use === 'read' && kind === 'tenant' && this.#options.mode === 'scoped') return this.#filtered(table, !aliasFollows(chunks, index));
     const schema = schemaOf(table);
@@ -151,7 +155,8 @@ export class Compilation {
   }
 
   #bareColumn(chunks: readonly unknown[], index: number, column: Column): void {
-    if (column instanceof EncryptedColumn && !testedForNull(chunks, index)) throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
+    if (column instanceof EncryptedColumn && !testedForNull(chunks, index))
+      throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
     this.#column(column);
   }
 
@@ -186,7 +191,8 @@ export class Compilation {
   #subquery(subquery: Subquery): void {
     const { sql, alias, isWith } = subqueryParts(subquery);
     if (!isWith) {
-      if (!isScoped(sql)) throw unscoped(`The subquery "${alias}"`, 'Build it with tenancy.db, not with a QueryBuilder of its own or raw SQL.');
+      if (!isScoped(sql))
+        throw unscoped(`The subquery "${alias}"`, 'Build it with tenancy.db, not with a QueryBuilder of its own or raw SQL.');
       this.#text += '(';
       this.#sql(sql);
       this.#text += ') ';

@@ -10,12 +10,18 @@ export abstract class Deferred {
   protected abstract readonly label: string;
 
   toString(): string {
-    throw new NotSupportedError(`A ${this.label} can't be written into a statement's text.`, { hint: 'Leave it a parameter: no inlineParams() here, no string templates.' });
+    throw new NotSupportedError(`A ${this.label} can't be written into a statement's text.`, {
+      hint: 'Leave it a parameter: no inlineParams() here, no string templates.',
+    });
   }
 
-  toJSON(): string { return `[${this.label}]`; }
+  toJSON(): string {
+    return `[${this.label}]`;
+  }
 
-  [inspect.custom](): string { return `[${this.label}]`; }
+  [inspect.custom](): string {
+    return `[${this.label}]`;
+  }
 }
 
 /** The executing tenant's id. */
@@ -33,7 +39,9 @@ export class GivenTenantId extends Deferred {
     this.#value = value;
   }
 
-  get value(): unknown { return this.#value; }
+  get value(): unknown {
+    return this.#value;
+  }
 }
 
 /** A tenant_id computed by SQL, which can't be compared before it runs: always refused. */
@@ -53,7 +61,9 @@ export class EncryptedValue extends Deferred {
     this.#plaintext = plaintext;
   }
 
-  get plaintext(): Buffer { return this.#plaintext; }
+  get plaintext(): Buffer {
+    return this.#plaintext;
+  }
 }
 
 export const executingTenantId = new ExecutingTenantId();

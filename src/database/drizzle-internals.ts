@@ -1,8 +1,19 @@
-import * as drizzle from 'drizzle-orm';
 import type { Column, Query, SQL, Subquery, Table } from 'drizzle-orm';
+import * as drizzle from 'drizzle-orm';
 import {
-  type IndexColumn, type PgColumn, type PgColumnBuilderBase, type PgDeleteConfig, PgDialect, type PgDialectConfig, PgInsertBase, type PgInsertConfig, type PgSelectConfig,
-  type PgSession, type PgTable, type PgUpdateConfig, type SelectedFieldsOrdered,
+  type IndexColumn,
+  type PgColumn,
+  type PgColumnBuilderBase,
+  type PgDeleteConfig,
+  PgDialect,
+  type PgDialectConfig,
+  PgInsertBase,
+  type PgInsertConfig,
+  type PgSelectConfig,
+  type PgSession,
+  type PgTable,
+  type PgUpdateConfig,
+  type SelectedFieldsOrdered,
 } from 'drizzle-orm/pg-core';
 
 /**
@@ -15,26 +26,32 @@ const originalNameSymbol = Symbol.for('drizzle:OriginalName');
 const schemaSymbol = Symbol.for('drizzle:Schema');
 const aliasSymbol = Symbol.for('drizzle:IsAlias');
 const columnsSymbol = Symbol.for('drizzle:Columns');
-const extraConfigSymbol = Symbol.for('drizzle:ExtraConfigBuilder');
 
 function member<T>(of: object, key: symbol): T {
   return (of as Record<symbol, T>)[key] as T;
 }
 
 /** The name that a query knows a table by: its alias, or its own name. */
-export function rangeNameOf(table: Table): string { return member(table, nameSymbol); }
+export function rangeNameOf(table: Table): string {
+  return member(table, nameSymbol);
+}
 
 /** A table's own name, whatever its alias. */
-export function originalNameOf(table: Table): string { return member(table, originalNameSymbol); }
+export function originalNameOf(table: Table): string {
+  return member(table, originalNameSymbol);
+}
 
-export function schemaOf(table: Table): string | undefined { return member(table, schemaSymbol); }
+export function schemaOf(table: Table): string | undefined {
+  return member(table, schemaSymbol);
+}
 
-export function isAlias(table: Table): boolean { return member<boolean>(table, aliasSymbol) === true; }
+export function isAlias(table: Table): boolean {
+  return member<boolean>(table, aliasSymbol) === true;
+}
 
-export function columnsOf(table: Table): Record<string, PgColumn> { return member(table, columnsSymbol); }
-
-/** The callback that lists a table's keys and indexes, as drizzle calls it. */
-export function extraConfigOf(table: Table): ((columns: Record<string, PgColumn>) => unknown) | undefined { return member(table, extraConfigSymbol); }
+export function columnsOf(table: Table): Record<string, PgColumn> {
+  return member(table, columnsSymbol);
+}
 
 /** What a column builder was told so far. */
 export interface ColumnBuilderState {
@@ -62,7 +79,9 @@ export interface ColumnDefaults {
   shouldDisableInsert(): boolean;
 }
 
-export function defaultsOf(column: Column): ColumnDefaults { return column as unknown as ColumnDefaults; }
+export function defaultsOf(column: Column): ColumnDefaults {
+  return column as unknown as ColumnDefaults;
+}
 
 /** What every subquery carries: the SQL that it stands for. */
 export function subqueryParts(subquery: Subquery): { readonly sql: SQL; readonly alias: string; readonly isWith: boolean } {
@@ -70,9 +89,15 @@ export function subqueryParts(subquery: Subquery): { readonly sql: SQL; readonly
 }
 
 /** Turns one driver row (columns in order) into the object that the caller selected. */
-export const mapResultRow = (drizzle as unknown as {
-  mapResultRow(fields: SelectedFieldsOrdered, row: readonly unknown[], joinsNotNullable: Record<string, boolean> | undefined): Record<string, unknown>;
-}).mapResultRow;
+export const mapResultRow = (
+  drizzle as unknown as {
+    mapResultRow(
+      fields: SelectedFieldsOrdered,
+      row: readonly unknown[],
+      joinsNotNullable: Record<string, boolean> | undefined,
+    ): Record<string, unknown>;
+  }
+).mapResultRow;
 
 /** PgDialect as far as scoping calls or overrides it, the parts that it keeps private included. */
 export interface OpenDialect {
@@ -102,5 +127,11 @@ export interface OpenInsert {
 }
 
 export const OpenPgInsert = PgInsertBase as unknown as new (
-  table: PgTable, values: PgInsertConfig['values'], session: PgSession, dialect: PgDialect, withList?: Subquery[], select?: boolean, overriding?: boolean,
+  table: PgTable,
+  values: PgInsertConfig['values'],
+  session: PgSession,
+  dialect: PgDialect,
+  withList?: Subquery[],
+  select?: boolean,
+  overriding?: boolean,
 ) => OpenInsert;

@@ -13,7 +13,7 @@ export function encryptedBytes(): EncryptedColumnBuilder<'', Buffer>;
 export function encryptedBytes<TName extends string>(name: TName): EncryptedColumnBuilder<TName, Buffer>;
 export function encryptedBytes(name = ''): EncryptedColumnBuilder<string, Buffer> {
   return new EncryptedColumnBuilder(name, {
-    encode: (value) => value instanceof Uint8Array ? Buffer.from(value) : undefined,
+    encode: (value) => (value instanceof Uint8Array ? Buffer.from(value) : undefined),
     decode: (plaintext) => plaintext,
   });
 }

@@ -33,12 +33,16 @@ export class EncryptedColumn extends PgCustomColumn<never> {
     this.format = format;
   }
 
-  override getSQLType(): string { return 'bytea'; }
+  override getSQLType(): string {
+    return 'bytea';
+  }
 
   override mapToDriverValue(value: never): never {
     const plaintext = this.format.encode(value);
     if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${labelOf(this)} was given a value of another type.`, { hint: 'Give what the column’s TypeScript type says.' });
+      throw new EncryptedColumnError(`${labelOf(this)} was given a value of another type.`, {
+        hint: 'Give what the column’s TypeScript type says.',
+      });
     }
     return new EncryptedValue(this.place(), plaintext) as never;
   }
@@ -50,14 +54,18 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
   place(): ColumnPlace {
     if (!isTenantTable(this.table)) {
-      throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, { hint: 'Declare the table with tenantTable.' });
+      throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, {
+        hint: 'Declare the table with tenantTable.',
+      });
     }
     return { table: originalNameOf(this.table), column: this.name };
   }
 }
 
 /** Builds an {@link EncryptedColumn}; what `encryptedText` and its like return. */
-export class EncryptedColumnBuilder<TName extends string = string, TData = unknown> extends PgCustomColumnBuilder<EncryptedConfig<TName, TData>> {
+export class EncryptedColumnBuilder<TName extends string = string, TData = unknown> extends PgCustomColumnBuilder<
+  EncryptedConfig<TName, TData>
+> {
   static override readonly [entityKind]: string = 'TenancyEncryptedColumnBuilder';
   readonly #format: PlaintextFormat<TData>;
 
@@ -81,5 +89,7 @@ function labelOf({ table, name }: EncryptedColumn): string {
 function bytesOf(value: unknown): Buffer {
   if (typeof value === 'string' && value.startsWith('\\x')) return Buffer.from(value.slice(2), 'hex');
   if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
-  throw new EncryptedColumnError('An encrypted column answered something that is not bytes.', { hint: 'The column’s type in the database must be bytea.' });
+  throw new EncryptedColumnError('An encrypted column answered something that is not bytes.', {
+    hint: 'The column’s type in the database must be bytea.',
+  });
 }

@@ -15,7 +15,7 @@ export function encryptedText(): EncryptedColumnBuilder<'', string>;
 export function encryptedText<TName extends string>(name: TName): EncryptedColumnBuilder<TName, string>;
 export function encryptedText(name = ''): EncryptedColumnBuilder<string, string> {
   return new EncryptedColumnBuilder(name, {
-    encode: (value) => typeof value === 'string' ? Buffer.from(value, 'utf8') : undefined,
+    encode: (value) => (typeof value === 'string' ? Buffer.from(value, 'utf8') : undefined),
     decode: (plaintext) => plaintext.toString('utf8'),
   });
 }

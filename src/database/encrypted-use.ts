@@ -1,4 +1,4 @@
-import { is, SQL, Table } from 'drizzle-orm';
+import { is, type SQL, Table } from 'drizzle-orm';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { EncryptedColumnError } from '../errors.ts';
 import { columnsOf } from './drizzle-internals.ts';
@@ -20,9 +20,9 @@ export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string): E
  */
 export function refuseEncryptedFields(fields: unknown, what: string): void {
   if (fields instanceof EncryptedColumn) throw encryptedUse(fields, what);
-  if (is(fields, Table)) return Object.values(columnsOf(fields)).forEach((column) => refuseEncryptedFields(column, what));
+  if (is(fields, Table)) return refuseEncryptedFields(columnsOf(fields), what);
   if (typeof fields === 'object' && fields !== null && Object.getPrototypeOf(fields) === Object.prototype) {
-    Object.values(fields).forEach((field) => refuseEncryptedFields(field, what));
+    for (const field of Object.values(fields)) refuseEncryptedFields(field, what);
   }
 }
 
@@ -35,6 +35,7 @@ export function refuseEncryptedFields(fields: unknown, what: string): void {
 export function refuseEncryptedExpression(expression: SQL): void {
   const chunks = expression.queryChunks as readonly unknown[];
   chunks.forEach((chunk, index) => {
-    if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index)) throw encryptedUse(chunk, 'be used in SQL: the database sees ciphertext only');
+    if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index))
+      throw encryptedUse(chunk, 'be used in SQL: the database sees ciphertext only');
   });
 }

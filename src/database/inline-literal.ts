@@ -11,7 +11,7 @@ export function inlineLiteral(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return value.toString();
   if (typeof value === 'string') return quoted(value);
   if (is(value, Placeholder) || is(value, Param)) {
-    throw new NotSupportedError('A placeholder can\'t be written into a statement\'s text.', { hint: 'Leave out inlineParams().' });
+    throw new NotSupportedError("A placeholder can't be written into a statement's text.", { hint: 'Leave out inlineParams().' });
   }
   if (value instanceof Date) return quoted(value.toISOString());
   if (typeof value === 'object') {

@@ -8,9 +8,12 @@ export function owningTable(key: string, columns: readonly AnyPgColumn[]): PgTab
   const table = columns[0]?.table;
   // A table's kind is set after drizzle made it and before it reads the extras, where the keys are written.
   if (table === undefined || !isTenantTable(table)) {
-    throw new ConfigurationError(`${key} was given ${table === undefined ? 'no column' : `a column of ${rangeNameOf(table)}, which is not a tenant table`}.`, {
-      hint: 'Pass columns of a table made with tenantTable; use foreignKey() for a reference table.',
-    });
+    throw new ConfigurationError(
+      `${key} was given ${table === undefined ? 'no column' : `a column of ${rangeNameOf(table)}, which is not a tenant table`}.`,
+      {
+        hint: 'Pass columns of a table made with tenantTable; use foreignKey() for a reference table.',
+      },
+    );
   }
   if (columns.some((column) => rangeNameOf(column.table) !== rangeNameOf(table))) {
     throw new ConfigurationError(`${key} was given columns of several tables.`, { hint: 'Pass columns of one table.' });

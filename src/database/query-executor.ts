@@ -10,7 +10,7 @@ import { AmbientTransaction, ambientTransaction } from './ambient-transaction.ts
 import type { Binding } from './binding.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { KeysNeeded, withDecryptionKeys } from './decryption.ts';
-import { Refusals } from './refusals.ts';
+import type { Refusals } from './refusals.ts';
 import { resolveParams } from './resolve-params.ts';
 
 /** One execution of a compiled statement. */
@@ -60,15 +60,19 @@ export class QueryExecutor {
     try {
       const keys = query.touchesEncrypted ? await this.#keysOf(tenantId) : undefined;
       const params = resolveParams(query.params, request.values, tenantId, keys);
-      const route = transaction?.route ?? this.#router.cached(tenantId) ?? await this.#router.route(tenantId);
+      const route = transaction?.route ?? this.#router.cached(tenantId) ?? (await this.#router.route(tenantId));
       const statement: Statement = { text: query.textFor(route.placement.schema), params, rows: request.rows, prepare: !request.raw };
       // Keys and route may have taken a while; the scope or the transaction may be over by now.
       if (scope.over) await this.#refusals.scope(binding, scope);
       transaction?.assertOpen();
-      this.#logger?.logQuery(statement.text, params.map(() => '…'));
-      const result = transaction === undefined
-        ? await this.#unit(route, statement, request.raw)
-        : await transaction.lane.execute(statement, { raw: request.raw });
+      this.#logger?.logQuery(
+        statement.text,
+        params.map(() => '…'),
+      );
+      const result =
+        transaction === undefined
+          ? await this.#unit(route, statement, underGrant(request.raw ? route.rawContext : route.context, scope))
+          : await transaction.lane.execute(statement, { raw: request.raw });
       return await this.#mapped(tenantId, keys, () => request.map(result));
     } catch (error) {
       throw await this.#refusals.audited(error, scope, query.sql);
@@ -76,7 +80,11 @@ export class QueryExecutor {
   }
 
   /** Runs a callback in a transaction of the current scope, or in a savepoint when the scope is in one. */
-  async transaction<T>(binding: Binding, options: TransactionOptions | undefined, callback: (transaction: AmbientTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    binding: Binding,
+    options: TransactionOptions | undefined,
+    callback: (transaction: AmbientTransaction) => Promise<T>,
+  ): Promise<T> {
     const scope = await this.#admit(binding);
     const outer = this.#transactionOf(binding, scope);
     const enter = (route: Route, lane: AmbientTransaction['lane']): Promise<T> => {
@@ -87,14 +95,15 @@ export class QueryExecutor {
       if (outer !== undefined) {
         if (options !== undefined && Object.values(options).some((option) => option !== undefined)) {
           throw new NotSupportedError('A nested transaction is a savepoint and can’t change the isolation level or access mode.', {
-            tenantId: scope.tenant.id, hint: 'Give them to the outermost transaction.',
+            tenantId: scope.tenant.id,
+            hint: 'Give them to the outermost transaction.',
           });
         }
         return await outer.lane.savepoint(() => enter(outer.route, outer.lane));
       }
-      const route = this.#router.cached(scope.tenant.id) ?? await this.#router.route(scope.tenant.id);
+      const route = this.#router.cached(scope.tenant.id) ?? (await this.#router.route(scope.tenant.id));
       if (scope.over) await this.#refusals.scope(binding, scope);
-      return await route.pool.transaction(transactionContext(route), options ?? {}, (lane) => enter(route, lane));
+      return await route.pool.transaction(underGrant(transactionContext(route), scope), options ?? {}, (lane) => enter(route, lane));
     } catch (error) {
       throw await this.#refusals.audited(error, scope, 'transaction');
     }
@@ -115,12 +124,11 @@ export class QueryExecutor {
   }
 
   async #keysOf(tenantId: string): Promise<TenantKeys> {
-    return this.#keys.cached(tenantId) ?? await this.#keys.load(tenantId);
+    return this.#keys.cached(tenantId) ?? (await this.#keys.load(tenantId));
   }
 
   /** A unit of which nothing was kept may run again: a migration invalidates a plan once. */
-  async #unit(route: Route, statement: Statement, raw: boolean): Promise<StatementResult> {
-    const context = raw ? route.rawContext : route.context;
+  async #unit(route: Route, statement: Statement, context: UnitContext): Promise<StatementResult> {
     try {
       return await route.pool.run({ context, statement });
     } catch (error) {
@@ -140,7 +148,20 @@ export class QueryExecutor {
   }
 }
 
+/**
+ * The context of work that crosses tenants: the audit entry that allowed it is signed with it. Taken from the scope now, since a unit that
+ * waits for a lane is signed later, in whichever code lets it go.
+ */
+function underGrant(context: UnitContext, { grant }: Scope): UnitContext {
+  return grant === undefined ? context : { ...context, sign: (backendPid) => context.sign(backendPid, grant.auditId) };
+}
+
 /** A transaction's context: an ORM one whose raw statements, if any come, find the tenant's search_path. */
 function transactionContext({ context, rawContext }: Route): UnitContext {
-  return { tenantId: context.tenantId, sign: (backendPid) => context.sign(backendPid), searchPath: rawContext.searchPath, raw: false };
+  return {
+    tenantId: context.tenantId,
+    sign: (backendPid, grant) => context.sign(backendPid, grant),
+    searchPath: rawContext.searchPath,
+    raw: false,
+  };
 }

@@ -14,8 +14,30 @@ export function useOfTable(textBefore: string): 'read' | 'write' | 'mention' {
 }
 
 const clauses = new Set([
-  'where', 'join', 'inner', 'left', 'right', 'full', 'cross', 'natural', 'on', 'using', 'group', 'order', 'having', 'limit', 'offset',
-  'fetch', 'for', 'union', 'intersect', 'except', 'window', 'tablesample', 'set', 'returning',
+  'where',
+  'join',
+  'inner',
+  'left',
+  'right',
+  'full',
+  'cross',
+  'natural',
+  'on',
+  'using',
+  'group',
+  'order',
+  'having',
+  'limit',
+  'offset',
+  'fetch',
+  'for',
+  'union',
+  'intersect',
+  'except',
+  'window',
+  'tablesample',
+  'set',
+  'returning',
 ]);
 
 /** Whether the text after a table chunk gives it an alias of its own: `from ${products} p`. */
@@ -51,4 +73,3 @@ export function isJsonRow(chunks: readonly unknown[], index: number): boolean {
   const before = chunks[index - 1];
   return is(before, StringChunk) && before.value.join('').endsWith('json_build_array(');
 }
-

@@ -1,7 +1,10 @@
-import { QueryPromise, type SQL } from 'drizzle-orm';
-import { entityKind } from 'drizzle-orm';
+import { entityKind, QueryPromise, type SQL } from 'drizzle-orm';
 import type { TenantRows } from './tenant-rows.ts';
-import type { TenantSession } from './tenant-session.ts';
+
+/** What raw statements run on: the session that they were made in. */
+export interface RawRunner {
+  raw<T>(query: SQL): Promise<TenantRows<T>>;
+}
 
 /**
  * A raw statement of one tenant's scope. It runs when it is awaited, each time anew, and may be put into another raw statement, where it is a
@@ -10,18 +13,24 @@ import type { TenantSession } from './tenant-session.ts';
 export class RawQuery<T = Record<string, unknown>> extends QueryPromise<TenantRows<T>> {
   static override readonly [entityKind]: string = 'TenancyRawQuery';
   readonly #query: SQL;
-  readonly #session: TenantSession;
+  readonly #session: RawRunner;
 
-  constructor(query: SQL, session: TenantSession) {
+  constructor(query: SQL, session: RawRunner) {
     super();
     this.#query = query;
     this.#session = session;
   }
 
-  override async execute(): Promise<TenantRows<T>> { return this.#session.raw<T>(this.#query); }
+  override async execute(): Promise<TenantRows<T>> {
+    return this.#session.raw<T>(this.#query);
+  }
 
   /** As a fragment it brings its text and values, and not its tenant: the statement around it decides whose it is. */
-  getSQL(): SQL { return this.#query; }
+  getSQL(): SQL {
+    return this.#query;
+  }
 
-  shouldOmitSQLParens(): boolean { return true; }
+  shouldOmitSQLParens(): boolean {
+    return true;
+  }
 }

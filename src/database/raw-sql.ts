@@ -1,7 +1,6 @@
-import { is, isSQLWrapper, Name, Param, Placeholder, SQL, sql as drizzleSql } from 'drizzle-orm';
+import { sql as drizzleSql, is, isSQLWrapper, Name, Param, Placeholder, SQL } from 'drizzle-orm';
 import { NotSupportedError } from '../errors.ts';
-import { RawQuery } from './raw-query.ts';
-import type { TenantSession } from './tenant-session.ts';
+import { RawQuery, type RawRunner } from './raw-query.ts';
 
 /** `tenancy.sql`: raw SQL in the current scope. */
 export interface RawSql {
@@ -22,10 +21,12 @@ export interface RawSql {
 }
 
 /** @param session the session of whichever scope is current */
-export function createRawSql(session: () => TenantSession): RawSql {
+export function createRawSql(session: () => RawRunner): RawSql {
   const tag = <T>(strings: TemplateStringsArray, ...values: readonly unknown[]): RawQuery<T> => {
     if (!Array.isArray(strings) || !Object.hasOwn(strings, 'raw')) {
-      throw new NotSupportedError('tenancy.sql was called with a string.', { hint: 'Write it as a template: tenancy.sql`select … where id = ${id}`.' });
+      throw new NotSupportedError('tenancy.sql was called with a string.', {
+        hint: 'Write it as a template: tenancy.sql`select … where id = ${id}`.',
+      });
     }
     return new RawQuery<T>(drizzleSql(strings, ...values.map(fragment)), session());
   };

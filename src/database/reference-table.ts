@@ -1,5 +1,5 @@
 import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
-import { type PgColumnBuilderBase, pgSchema, type PgTableExtraConfigValue, type PgTableWithColumns } from 'drizzle-orm/pg-core';
+import { type PgColumnBuilderBase, type PgTableExtraConfigValue, type PgTableWithColumns, pgSchema } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
 import { EncryptedColumnBuilder } from './encrypted-column.ts';
 import { markTable } from './table-kind.ts';
@@ -34,7 +34,10 @@ export function referenceTable<TName extends string, TColumns extends Record<str
 ): ReferenceTable<TName, TColumns> {
   for (const [key, builder] of Object.entries(columns)) {
     if (builder instanceof EncryptedColumnBuilder) {
-      throw new ConfigurationError(`${referenceSchema}.${name}.${key}: a reference table belongs to no tenant, so there is no key to encrypt with.`, { hint: 'Encrypt columns of tenant tables.' });
+      throw new ConfigurationError(
+        `${referenceSchema}.${name}.${key}: a reference table belongs to no tenant, so there is no key to encrypt with.`,
+        { hint: 'Encrypt columns of tenant tables.' },
+      );
     }
   }
   return markTable(schema.table(name, columns, extra), 'reference') as unknown as ReferenceTable<TName, TColumns>;

@@ -1,6 +1,13 @@
 import type { AuditEntry } from '../audit/audit-event.ts';
 import type { Auditor } from '../audit/auditor.ts';
-import { CrossTenantAccessError, NoTenantError, PolicyViolationError, type TenancyError, type TenancyErrorOptions, WrongTenantError } from '../errors.ts';
+import {
+  CrossTenantAccessError,
+  NoTenantError,
+  PolicyViolationError,
+  type TenancyError,
+  type TenancyErrorOptions,
+  WrongTenantError,
+} from '../errors.ts';
 import type { Scope } from '../tenant/scope.ts';
 import type { Binding } from './binding.ts';
 import { statementFingerprint } from './statement-fingerprint.ts';
@@ -24,19 +31,29 @@ export class Refusals {
     const made = own === undefined ? 'A prepared query' : `A query made for tenant ${own}`;
     throw await this.#recorded(
       { action: 'scope.wrong-tenant', tenantId: current, targetTenantId: own, errorCode: 'WRONG_TENANT', requestId: scope.requestId },
-      (noted) => new WrongTenantError(`${made} was awaited as tenant ${current}${over}.`, {
-        ...noted, tenantId: own ?? current, currentTenantId: current, hint: 'Make and await a query inside the same tenancy.run; use .prepare(name) for one that serves many tenants.',
-      }),
+      (noted) =>
+        new WrongTenantError(`${made} was awaited as tenant ${current}${over}.`, {
+          ...noted,
+          tenantId: own ?? current,
+          currentTenantId: current,
+          hint: 'Make and await a query inside the same tenancy.run; use .prepare(name) for one that serves many tenants.',
+        }),
     );
   }
 
   async #noTenant(own: string | undefined, scope: Scope | undefined): Promise<never> {
-    const what = own === undefined ? 'A query made outside any tenant’s scope was awaited' : `A query made for tenant ${own} was awaited outside any tenant's scope`;
+    const what =
+      own === undefined
+        ? 'A query made outside any tenant’s scope was awaited'
+        : `A query made for tenant ${own} was awaited outside any tenant's scope`;
     throw await this.#recorded(
       { action: 'scope.none', tenantId: own ?? scope?.tenant.id, errorCode: 'NO_TENANT', requestId: scope?.requestId },
-      (noted) => new NoTenantError(`${what}.`, {
-        ...noted, tenantId: own ?? scope?.tenant.id, hint: 'Make and await it inside tenancy.run(tenantId, …); outside, a builder may only become .prepare(name), .as() or $with.',
-      }),
+      (noted) =>
+        new NoTenantError(`${what}.`, {
+          ...noted,
+          tenantId: own ?? scope?.tenant.id,
+          hint: 'Make and await it inside tenancy.run(tenantId, …); outside, a builder may only become .prepare(name), .as() or $with.',
+        }),
     );
   }
 
@@ -56,7 +73,8 @@ export class Refusals {
       const targetTenantId = /tenancy: tenant [a-z0-9-]+ may not use rows of tenant ([a-z0-9-]+)/.exec(messages(error))?.[1];
       return this.#recorded(
         { action: 'query.policy', targetTenantId, errorCode: error.sqlState, ...statement(scope, text) },
-        (noted) => new PolicyViolationError(bare(error), error.failure, { cause: error, ...noted, tenantId: scope.tenant.id, hint: error.hint }),
+        (noted) =>
+          new PolicyViolationError(bare(error), error.failure, { cause: error, ...noted, tenantId: scope.tenant.id, hint: error.hint }),
       );
     }
     return error;
@@ -73,7 +91,10 @@ export class Refusals {
 
 function statement(scope: Scope, text: string): Omit<AuditEntry, 'action' | 'outcome'> {
   return {
-    tenantId: scope.tenant.id, requestId: scope.requestId, actor: scope.grant?.actor, reason: scope.grant?.reason,
+    tenantId: scope.tenant.id,
+    requestId: scope.requestId,
+    actor: scope.grant?.actor,
+    reason: scope.grant?.reason,
     statementFingerprint: statementFingerprint(text),
   };
 }

@@ -11,20 +11,25 @@ import { ComputedTenantId, EncryptedValue, ExecutingTenantId, GivenTenantId } fr
  * @throws {CrossTenantAccessError} when a given tenant id is not the executing tenant's
  * @throws {ConfigurationError} when a placeholder has no value
  */
-export function resolveParams(params: readonly unknown[], values: Record<string, unknown>, tenantId: string, keys: TenantKeys | undefined): unknown[] {
+export function resolveParams(
+  params: readonly unknown[],
+  values: Record<string, unknown>,
+  tenantId: string,
+  keys: TenantKeys | undefined,
+): unknown[] {
   return params.map((param) => resolve(filled(param, values), tenantId, keys));
 }
 
 function filled(param: unknown, values: Record<string, unknown>): unknown {
-  if (is(param, Placeholder)) return valueOf(param, values);
+  if (is(param, Placeholder)) return valueFor(param, values);
   if (is(param, Param) && is(param.value, Placeholder)) {
-    const value = valueOf(param.value, values);
+    const value = valueFor(param.value, values);
     return value === null ? null : param.encoder.mapToDriverValue(value);
   }
   return param;
 }
 
-function valueOf(placeholder: Placeholder, values: Record<string, unknown>): unknown {
+function valueFor(placeholder: Placeholder, values: Record<string, unknown>): unknown {
   if (!Object.hasOwn(values, placeholder.name)) {
     throw new ConfigurationError(`The placeholder "${placeholder.name}" was given no value.`, { hint: 'Pass it to execute({ … }).' });
   }
@@ -50,6 +55,8 @@ function checkedTenantId(given: unknown, tenantId: string): string {
 
 function foreign(tenantId: string, what: string, targetTenantId: string | undefined): CrossTenantAccessError {
   return new CrossTenantAccessError(`${what} in the scope of tenant ${tenantId}.`, {
-    tenantId, targetTenantId, hint: 'Leave tenant_id out: the library writes it. For work on another tenant use tenancy.acrossTenants.',
+    tenantId,
+    targetTenantId,
+    hint: 'Leave tenant_id out: the library writes it. For work on another tenant use tenancy.acrossTenants.',
   });
 }

@@ -1,13 +1,18 @@
 import {
-  createTableRelationsHelpers, type ExtractTablesWithRelations, extractTablesRelationalConfig, is, type Logger, type TablesRelationalConfig,
+  createTableRelationsHelpers,
+  type ExtractTablesWithRelations,
+  extractTablesRelationalConfig,
+  is,
+  type Logger,
+  type TablesRelationalConfig,
 } from 'drizzle-orm';
 import { type PgDatabase, PgTable } from 'drizzle-orm/pg-core';
 import type { Auditor } from '../audit/auditor.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
-import { createRawSql, type RawSql } from './raw-sql.ts';
 import { QueryExecutor } from './query-executor.ts';
+import { createRawSql, type RawSql } from './raw-sql.ts';
 import { Refusals } from './refusals.ts';
 import { SessionPool } from './session-pool.ts';
 import { tableKindOf } from './table-kind.ts';
@@ -16,7 +21,11 @@ import { TenantDialect } from './tenant-dialect.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
 
 /** `tenancy.db` as services see it: drizzle's own type for the schema that they gave. */
-export type ScopedPgDatabase<TSchema extends Record<string, unknown>> = PgDatabase<TenantQueryResultHKT, TSchema, ExtractTablesWithRelations<TSchema>>;
+export type ScopedPgDatabase<TSchema extends Record<string, unknown>> = PgDatabase<
+  TenantQueryResultHKT,
+  TSchema,
+  ExtractTablesWithRelations<TSchema>
+>;
 
 export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> {
   /** The tables, made with `tenantTable` and `referenceTable`, and drizzle's `relations`. */
@@ -43,19 +52,30 @@ export interface ScopedDatabase<TSchema extends Record<string, unknown>> {
  * const { db, sql } = createScopedDatabase({ schema, router, keys, auditor });
  * ```
  */
-export function createScopedDatabase<TSchema extends Record<string, unknown>>(options: ScopedDatabaseOptions<TSchema>): ScopedDatabase<TSchema> {
+export function createScopedDatabase<TSchema extends Record<string, unknown>>(
+  options: ScopedDatabaseOptions<TSchema>,
+): ScopedDatabase<TSchema> {
   for (const [name, value] of Object.entries(options.schema)) {
     if (is(value, PgTable) && tableKindOf(value) === undefined) {
-      throw new ConfigurationError(`The schema's table "${name}" is neither a tenant nor a reference table.`, { hint: 'Declare it with tenantTable or referenceTable.' });
+      throw new ConfigurationError(`The schema's table "${name}" is neither a tenant nor a reference table.`, {
+        hint: 'Declare it with tenantTable or referenceTable.',
+      });
     }
   }
   const { tables, tableNamesMap } = extractTablesRelationalConfig(options.schema, createTableRelationsHelpers);
-  const executor = new QueryExecutor({ router: options.router, keys: options.keys, refusals: new Refusals(options.auditor), logger: options.logger });
+  const executor = new QueryExecutor({
+    router: options.router,
+    keys: options.keys,
+    refusals: new Refusals(options.auditor),
+    logger: options.logger,
+  });
   const sessions = new SessionPool({
-    dialect: new TenantDialect(), executor, schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
+    dialect: new TenantDialect(),
+    executor,
+    schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
   });
   return Object.freeze({
-    db: new TenantDatabase(() => sessions.current().database) as unknown as ScopedPgDatabase<TSchema>,
-    sql: createRawSql(() => sessions.current().session),
+    db: new TenantDatabase(() => sessions.current()) as unknown as ScopedPgDatabase<TSchema>,
+    sql: createRawSql(() => sessions.current().rawRunner),
   });
 }

@@ -1,4 +1,4 @@
-import { is, Param, type Placeholder, SQL, sql, StringChunk } from 'drizzle-orm';
+import { is, Param, type Placeholder, SQL, StringChunk, sql } from 'drizzle-orm';
 import type { PgColumn, PgSelectConfig, PgTable } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { StoredValue, TenantValue } from './chunks.ts';
@@ -26,7 +26,10 @@ export function generatedValue(column: PgColumn, value: unknown): unknown {
 }
 
 /** An insert's column list and rows; tenant_id is always written. */
-export function insertValues(table: PgTable, rows: readonly Record<string, Param | SQL | Placeholder>[]): { readonly columns: string[]; readonly values: SQL } {
+export function insertValues(
+  table: PgTable,
+  rows: readonly Record<string, Param | SQL | Placeholder>[],
+): { readonly columns: string[]; readonly values: SQL } {
   const columns = Object.entries(columnsOf(table)).filter(([, column]) => !defaultsOf(column).shouldDisableInsert());
   const chunks: unknown[] = [new StringChunk('values ')];
   rows.forEach((row, i) => {
@@ -55,14 +58,18 @@ function cell(column: PgColumn, value: unknown): unknown {
  */
 export function insertSelection(table: PgTable, config: PgSelectConfig): { readonly columns: string[]; readonly config: PgSelectConfig } {
   const columns = columnsOf(table);
-  const names = Object.entries(config.fields).filter(([key]) => key !== tenantIdKey).map(([key, field]) => {
-    const column = columns[key];
-    if (column === undefined) {
-      throw new NotSupportedError(`insert … select: "${key}" is not a column of ${rangeNameOf(table)}.`, { hint: 'Name the selected fields as the table’s columns.' });
-    }
-    for (const side of [column, field]) if (side instanceof EncryptedColumn) throw encryptedUse(side, 'be copied by insert … select');
-    return column.name;
-  });
+  const names = Object.entries(config.fields)
+    .filter(([key]) => key !== tenantIdKey)
+    .map(([key, field]) => {
+      const column = columns[key];
+      if (column === undefined) {
+        throw new NotSupportedError(`insert … select: "${key}" is not a column of ${rangeNameOf(table)}.`, {
+          hint: 'Name the selected fields as the table’s columns.',
+        });
+      }
+      for (const side of [column, field]) if (side instanceof EncryptedColumn) throw encryptedUse(side, 'be copied by insert … select');
+      return column.name;
+    });
   return { columns: [...names, 'tenant_id'], config: withTenantId(config) };
 }
 

@@ -1,4 +1,4 @@
-import { is, SQL, StringChunk, Subquery, View } from 'drizzle-orm';
+import { is, SQL, StringChunk, type Subquery, View } from 'drizzle-orm';
 import { type PgSelectConfig, type PgSelectJoinConfig, PgTable } from 'drizzle-orm/pg-core';
 import { isScoped, TableChunk, TenantPredicate } from './chunks.ts';
 import { rangeNameOf, subqueryParts } from './drizzle-internals.ts';
@@ -44,7 +44,10 @@ export function scopeSources(table: Source | undefined, joins: readonly PgSelect
   };
 }
 
-function sourceOf(source: Source, filtered: boolean): { readonly chunk: TableChunk; readonly scoped: 'outside' | 'inside' | 'all tenants' } | undefined {
+function sourceOf(
+  source: Source,
+  filtered: boolean,
+): { readonly chunk: TableChunk; readonly scoped: 'outside' | 'inside' | 'all tenants' } | undefined {
   if (is(source, View)) throw unscoped('A view', 'Select from its tables: a view’s rows can’t be scoped here.');
   if (!is(source, PgTable)) return undefined;
   const kind = tableKindOf(source);
@@ -56,7 +59,7 @@ function sourceOf(source: Source, filtered: boolean): { readonly chunk: TableChu
 /** The predicates and the caller's condition; in parentheses, so that an OR in it can't reach past the predicates. */
 export function conjunction(predicates: readonly TenantPredicate[], condition: SQL | undefined): SQL | undefined {
   if (predicates.length === 0) return condition;
-  const chunks: unknown[] = predicates.flatMap((predicate, i) => i === 0 ? [predicate] : [new StringChunk(' and '), predicate]);
+  const chunks: unknown[] = predicates.flatMap((predicate, i) => (i === 0 ? [predicate] : [new StringChunk(' and '), predicate]));
   if (condition !== undefined) chunks.push(new StringChunk(' and ('), condition, new StringChunk(')'));
   return new SQL(chunks as never);
 }
@@ -65,6 +68,10 @@ export function conjunction(predicates: readonly TenantPredicate[], condition: S
 export function checkCtes(withList: readonly Subquery[] | undefined): void {
   for (const cte of withList ?? []) {
     const { sql, alias } = subqueryParts(cte);
-    if (!isScoped(sql)) throw unscoped(`The CTE "${alias}"`, 'Build it with tenancy.db.$with(…).as(tenancy.db.select()…), or write the whole statement with tenancy.sql.');
+    if (!isScoped(sql))
+      throw unscoped(
+        `The CTE "${alias}"`,
+        'Build it with tenancy.db.$with(…).as(tenancy.db.select()…), or write the whole statement with tenancy.sql.',
+      );
   }
 }

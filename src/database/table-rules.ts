@@ -1,8 +1,15 @@
 import { is, SQL } from 'drizzle-orm';
-import {
-  ForeignKeyBuilder, IndexBuilder, type PgColumn, type PgColumnBuilderBase, PgPolicy, type PgTableExtraConfigValue, PrimaryKeyBuilder, UniqueConstraintBuilder,
-} from 'drizzle-orm/pg-core';
 import type { PgTable } from 'drizzle-orm/pg-core';
+import {
+  ForeignKeyBuilder,
+  IndexBuilder,
+  type PgColumn,
+  type PgColumnBuilderBase,
+  PgPolicy,
+  type PgTableExtraConfigValue,
+  PrimaryKeyBuilder,
+  UniqueConstraintBuilder,
+} from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
 import { builderState, columnsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn, EncryptedColumnBuilder } from './encrypted-column.ts';
@@ -22,7 +29,11 @@ export function checkTenantColumns(table: string, columns: Record<string, PgColu
     if (key === 'tenantId' || name === 'tenant_id') refuse('every tenant table gets the column tenant_id by itself', 'Leave it out.');
     if (config.primaryKey) refuse('a column-level primary key would span tenants', 'Write tenantKey(t.…) in the extras.');
     if (config.isUnique) refuse('a column-level unique constraint would span tenants', 'Write uniqueWithinTenant(t.…) in the extras.');
-    if (foreignKeyConfigs.length > 0) refuse('a column-level reference would span tenants', 'Write tenantForeignKey({ columns, foreignColumns }) in the extras; foreignKey() for a reference table.');
+    if (foreignKeyConfigs.length > 0)
+      refuse(
+        'a column-level reference would span tenants',
+        'Write tenantForeignKey({ columns, foreignColumns }) in the extras; foreignKey() for a reference table.',
+      );
     if (config.baseBuilder instanceof EncryptedColumnBuilder) refuse('an array of encrypted values is not offered', 'Use encryptedJson.');
     if (builder instanceof EncryptedColumnBuilder && (config.generated !== undefined || config.default !== undefined)) {
       refuse('PostgreSQL can’t make an encrypted value', 'Use $defaultFn, which runs in the service.');
@@ -46,7 +57,9 @@ function checkExtra(table: string, extra: PgTableExtraConfigValue): void {
   }
   if (is(extra, ForeignKeyBuilder)) return checkForeignKey(table, extra);
   if (is(extra, PgPolicy)) {
-    throw new ConfigurationError(`${table}: a policy of its own would be ORed to the tenant policy.`, { hint: 'The library installs the policies; leave pgPolicy out.' });
+    throw new ConfigurationError(`${table}: a policy of its own would be ORed to the tenant policy.`, {
+      hint: 'The library installs the policies; leave pgPolicy out.',
+    });
   }
 }
 
@@ -54,21 +67,29 @@ function checkKey(table: string, what: string, columns: readonly PgColumn[], hin
   if (!leads(columns[0])) throw spans(table, what, `Write ${hint}.`);
   const encrypted = columns.find((column) => isEncrypted(column));
   if (encrypted !== undefined) {
-    throw new ConfigurationError(`${table}.${encrypted.name}: equal values encrypt differently, so that a ${what} can't hold.`, { hint: 'Leave the encrypted column out of the key.' });
+    throw new ConfigurationError(`${table}.${encrypted.name}: equal values encrypt differently, so that a ${what} can't hold.`, {
+      hint: 'Leave the encrypted column out of the key.',
+    });
   }
 }
 
 function checkForeignKey(table: string, builder: ForeignKeyBuilder): void {
   const { reference, _onDelete, _onUpdate } = builder as unknown as {
-    reference(): { columns: PgColumn[]; foreignTable: PgTable; foreignColumns: PgColumn[] }; _onDelete: string; _onUpdate: string;
+    reference(): { columns: PgColumn[]; foreignTable: PgTable; foreignColumns: PgColumn[] };
+    _onDelete: string;
+    _onUpdate: string;
   };
   const { columns, foreignTable, foreignColumns } = reference();
   const kind = tableKindOf(foreignTable);
   if (kind === 'reference') return;
   if (kind === undefined) {
-    throw new ConfigurationError(`${table}: the foreign key points to ${rangeNameOf(foreignTable)}, which is neither a tenant nor a reference table.`, { hint: 'Declare it with tenantTable or referenceTable.' });
+    throw new ConfigurationError(
+      `${table}: the foreign key points to ${rangeNameOf(foreignTable)}, which is neither a tenant nor a reference table.`,
+      { hint: 'Declare it with tenantTable or referenceTable.' },
+    );
   }
-  if (!leads(columns[0]) || !leads(foreignColumns[0])) throw spans(table, `foreign key to ${rangeNameOf(foreignTable)}`, 'Write tenantForeignKey({ columns, foreignColumns }).');
+  if (!leads(columns[0]) || !leads(foreignColumns[0]))
+    throw spans(table, `foreign key to ${rangeNameOf(foreignTable)}`, 'Write tenantForeignKey({ columns, foreignColumns }).');
   for (const action of [_onDelete, _onUpdate]) {
     if (action === 'set null' || action === 'set default') {
       throw new ConfigurationError(`${table}: "${action}" would also set tenant_id.`, { hint: 'Use cascade, restrict or no action.' });

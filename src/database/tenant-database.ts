@@ -16,25 +16,51 @@ export class TenantDatabase {
     this.#current = current;
   }
 
-  get _(): BoundDatabase['_'] { return this.#current()._; }
-  get query(): BoundDatabase['query'] { return this.#current().query; }
+  get _(): BoundDatabase['_'] {
+    return this.#current()._;
+  }
+  get query(): BoundDatabase['query'] {
+    return this.#current().query;
+  }
 
-  select(fields?: Selection): unknown { return this.#current().select(fields as never); }
-  selectDistinct(fields?: Selection): unknown { return this.#current().selectDistinct(fields as never); }
-  selectDistinctOn(on: never, fields?: Selection): unknown { return this.#current().selectDistinctOn(on, fields as never); }
-  insert(table: PgTable): unknown { return this.#current().insert(table); }
-  update(table: PgTable): unknown { return this.#current().update(table); }
-  delete(table: PgTable): unknown { return this.#current().delete(table); }
-  with(...ctes: Subquery[]): unknown { return this.#current().with(...ctes); }
-  $with(alias: string, selection?: never): unknown { return this.#current().$with(alias, selection as never); }
-  $count(source: PgTable | SQL | SQLWrapper, filters?: SQL): unknown { return this.#current().$count(source, filters); }
-  execute(query: SQLWrapper | string): unknown { return this.#current().execute(query); }
+  select(fields?: Selection): unknown {
+    return this.#current().select(fields as never);
+  }
+  selectDistinct(fields?: Selection): unknown {
+    return this.#current().selectDistinct(fields as never);
+  }
+  selectDistinctOn(on: never, fields?: Selection): unknown {
+    return this.#current().selectDistinctOn(on, fields as never);
+  }
+  insert(table: PgTable): unknown {
+    return this.#current().insert(table);
+  }
+  update(table: PgTable): unknown {
+    return this.#current().update(table);
+  }
+  delete(table: PgTable): unknown {
+    return this.#current().delete(table);
+  }
+  with(...ctes: Subquery[]): unknown {
+    return this.#current().with(...ctes);
+  }
+  $with(alias: string, selection?: never): unknown {
+    return this.#current().$with(alias, selection as never);
+  }
+  $count(source: PgTable | SQL | SQLWrapper, filters?: SQL): unknown {
+    return this.#current().$count(source, filters);
+  }
+  execute(query: SQLWrapper | string): unknown {
+    return this.#current().execute(query);
+  }
 
   async transaction<T>(callback: (tx: never) => Promise<T>, config?: PgTransactionConfig): Promise<T> {
     return this.#current().transaction(callback as never, config);
   }
 
-  refreshMaterializedView(): never { return this.#current().refreshMaterializedView(); }
+  refreshMaterializedView(): never {
+    return this.#current().refreshMaterializedView();
+  }
 
   /** @throws {NotSupportedError} always */
   get $client(): never {

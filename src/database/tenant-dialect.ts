@@ -1,6 +1,12 @@
-import { entityKind, is, Param, type Query, SQL, sql, StringChunk } from 'drizzle-orm';
+import { entityKind, is, type Param, type Query, SQL, StringChunk, sql } from 'drizzle-orm';
 import {
-  type PgDeleteConfig, type PgDialect, type PgInsertConfig, type PgSelectConfig, PgSelectQueryBuilderBase, type PgTable, type PgUpdateConfig,
+  type PgDeleteConfig,
+  type PgDialect,
+  type PgInsertConfig,
+  type PgSelectConfig,
+  PgSelectQueryBuilderBase,
+  type PgTable,
+  type PgUpdateConfig,
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
@@ -29,16 +35,23 @@ export class TenantDialect extends OpenPgDialect {
     if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
     const { base, joins, predicates } = scopeSources(config.table, config.joins);
     const select = super.buildSelectQuery({
-      ...config, ...(joins && { joins }), ...whereOf(conjunction(predicates, config.where)), setOperators: [],
+      ...config,
+      ...(joins && { joins }),
+      ...whereOf(conjunction(predicates, config.where)),
+      setOperators: [],
     });
     if (base !== undefined) replaceAfter(select, ' from ', base);
     if (config.setOperators.length === 0) return markScoped(select);
-    if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll)) refuseEncryptedFields(config.fields, 'be compared by a set operation');
+    if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll))
+      refuseEncryptedFields(config.fields, 'be compared by a set operation');
     return markScoped(this.buildSetOperations(select, config.setOperators));
   }
 
   override buildSetOperationQuery({ leftSelect, setOperator }: { leftSelect: SQL; setOperator: SetOperator }): SQL {
-    refuseEncryptedFields([...setOperator.orderBy ?? []].find((order) => order instanceof EncryptedColumn), 'be sorted by');
+    refuseEncryptedFields(
+      [...(setOperator.orderBy ?? [])].find((order) => order instanceof EncryptedColumn),
+      'be sorted by',
+    );
     const right = this.sqlOf(setOperator.rightSelect as never);
     return super.buildSetOperationQuery({ leftSelect, setOperator: { ...setOperator, rightSelect: { getSQL: () => right } as never } });
   }
@@ -85,7 +98,9 @@ export class TenantDialect extends OpenPgDialect {
     const onConflictSql = onConflict && sql` on conflict ${onConflict}`;
     const returningSql = returning && sql` returning ${this.buildSelection(returning as Selection, { isSingleTable: true })}`;
     const target = new TableChunk(table);
-    return markScoped(sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`);
+    return markScoped(
+      sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`,
+    );
   }
 
   #insertValues(table: PgTable, values: PgInsertConfig['values']): { readonly columns: string[]; readonly source: SQL } {
@@ -105,16 +120,21 @@ export class TenantDialect extends OpenPgDialect {
 
   /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. */
   override buildSelection(fields: Selection, options: { readonly isSingleTable?: boolean } = {}): SQL {
-    return super.buildSelection(fields.map(({ path, field }) => {
-      if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
-      const expression = is(field, SQL.Aliased) ? field.sql : field;
-      if (is(expression, SQL)) refuseEncryptedExpression(expression);
-      return { path, field };
-    }), options);
+    return super.buildSelection(
+      fields.map(({ path, field }) => {
+        if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
+        const expression = is(field, SQL.Aliased) ? field.sql : field;
+        if (is(expression, SQL)) refuseEncryptedExpression(expression);
+        return { path, field };
+      }),
+      options,
+    );
   }
 
   override buildRefreshMaterializedViewQuery(): SQL {
-    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', { hint: 'It belongs to the owner: refresh it in a migration.' });
+    throw new NotSupportedError('A materialized view is not refreshed by a tenant’s service.', {
+      hint: 'It belongs to the owner: refresh it in a migration.',
+    });
   }
 
   override async migrate(): Promise<void> {
@@ -138,12 +158,15 @@ export class TenantDialect extends OpenPgDialect {
   sqlOf(builder: { getSQL(): SQL }): SQL {
     const { dialect, config } = builder as unknown as { dialect?: unknown; config?: PgSelectConfig };
     if (config !== undefined && (is(builder, PgSelectQueryBuilderBase) || !('getSQL' in builder))) return this.buildSelectQuery(config);
-    if (dialect !== undefined && !(dialect instanceof TenantDialect)) throw unscoped('A query of another database object', 'Build it with tenancy.db.');
+    if (dialect !== undefined && !(dialect instanceof TenantDialect))
+      throw unscoped('A query of another database object', 'Build it with tenancy.db.');
     return builder.getSQL();
   }
 
   /** The dialect as drizzle's constructors are typed to take it. */
-  get asPgDialect(): PgDialect { return this as unknown as PgDialect; }
+  get asPgDialect(): PgDialect {
+    return this as unknown as PgDialect;
+  }
 }
 
 function whereOf(where: SQL | undefined): { readonly where?: SQL } {
@@ -154,7 +177,9 @@ function checkTarget(attempt: string, table: PgTable): void {
   const kind = tableKindOf(table);
   if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
   if (kind === 'reference') {
-    throw new NotSupportedError(`${attempt} on the reference table ${rangeNameOf(table)}: services only read it.`, { hint: 'Change its rows in a database migration.' });
+    throw new NotSupportedError(`${attempt} on the reference table ${rangeNameOf(table)}: services only read it.`, {
+      hint: 'Change its rows in a database migration.',
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { type AnyPgColumn, foreignKey, type ForeignKeyBuilder, type PgColumn } from 'drizzle-orm/pg-core';
+import { type AnyPgColumn, type ForeignKeyBuilder, foreignKey, type PgColumn } from 'drizzle-orm/pg-core';
 import { owningTable } from './owning-table.ts';
 import { tenantIdOf } from './table-kind.ts';
 

@@ -15,16 +15,30 @@ interface TenantIdConfig {
  * The column `tenant_id text not null` of every tenant table. A value that a query gives for it, wherever it stands, becomes a
  * {@link GivenTenantId}, which is compared with the executing tenant before anything is sent.
  */
-export class TenantIdColumn extends PgCustomColumn<TenantIdConfig & {
-  tableName: string; notNull: true; hasDefault: true; isPrimaryKey: false; isAutoincrement: false; hasRuntimeDefault: false; generated: undefined;
-}> {
+export class TenantIdColumn extends PgCustomColumn<
+  TenantIdConfig & {
+    tableName: string;
+    notNull: true;
+    hasDefault: true;
+    isPrimaryKey: false;
+    isAutoincrement: false;
+    hasRuntimeDefault: false;
+    generated: undefined;
+  }
+> {
   static override readonly [entityKind]: string = 'TenancyTenantIdColumn';
 
-  override getSQLType(): string { return 'text'; }
+  override getSQLType(): string {
+    return 'text';
+  }
 
-  override mapFromDriverValue(value: string): string { return value; }
+  override mapFromDriverValue(value: string): string {
+    return value;
+  }
 
-  override mapToDriverValue(value: string): string { return new GivenTenantId(value) as unknown as string; }
+  override mapToDriverValue(value: string): string {
+    return new GivenTenantId(value) as unknown as string;
+  }
 }
 
 /** Builds the column; typed as having a default, so that inserts may leave it out: the dialect always writes it. */

@@ -1,5 +1,12 @@
 import { entityKind, is, type Subquery } from 'drizzle-orm';
-import { PgInsertBuilder, type PgInsertConfig, type PgSession, PgSelectQueryBuilderBase, type PgTable, QueryBuilder } from 'drizzle-orm/pg-core';
+import {
+  PgInsertBuilder,
+  type PgInsertConfig,
+  PgSelectQueryBuilderBase,
+  type PgSession,
+  type PgTable,
+  QueryBuilder,
+} from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { rangeNameOf } from './drizzle-internals.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
@@ -28,7 +35,8 @@ export class TenantInsertBuilder extends PgInsertBuilder<PgTable, never> {
 
   /** @throws {NotSupportedError} when the select is raw SQL, which can't be given its tenant */
   override select(query: unknown): never {
-    const select = typeof query === 'function' ? (query as (builder: QueryBuilder) => unknown)(new QueryBuilder(this.#dialect.asPgDialect)) : query;
+    const select =
+      typeof query === 'function' ? (query as (builder: QueryBuilder) => unknown)(new QueryBuilder(this.#dialect.asPgDialect)) : query;
     if (!is(select, PgSelectQueryBuilderBase)) {
       throw new NotSupportedError(`insert into ${rangeNameOf(this.#table)} from a raw select can't be given its tenant.`, {
         hint: 'Build the select with tenancy.db.select() or the callback’s query builder.',

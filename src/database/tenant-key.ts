@@ -1,4 +1,4 @@
-import { type AnyPgColumn, type PgColumn, primaryKey, type PrimaryKeyBuilder } from 'drizzle-orm/pg-core';
+import { type AnyPgColumn, type PgColumn, type PrimaryKeyBuilder, primaryKey } from 'drizzle-orm/pg-core';
 import { owningTable } from './owning-table.ts';
 import { tenantIdOf } from './table-kind.ts';
 

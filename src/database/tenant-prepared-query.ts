@@ -21,7 +21,13 @@ export class TenantPreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
   readonly #fields: SelectedFieldsOrdered | undefined;
   readonly #mapper: ResultMapper | undefined;
 
-  constructor(executor: QueryExecutor, binding: Binding, query: CompiledQuery, fields: SelectedFieldsOrdered | undefined, mapper: ResultMapper | undefined) {
+  constructor(
+    executor: QueryExecutor,
+    binding: Binding,
+    query: CompiledQuery,
+    fields: SelectedFieldsOrdered | undefined,
+    mapper: ResultMapper | undefined,
+  ) {
     super(query as Query, undefined, undefined, undefined);
     this.#executor = executor;
     this.#binding = binding;
@@ -33,7 +39,11 @@ export class TenantPreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
   override async execute(values: Record<string, unknown> = {}): Promise<T['execute']> {
     const mapped = this.#fields !== undefined || this.#mapper !== undefined;
     return this.#executor.execute(this.#binding, {
-      query: this.#query, values, rows: mapped ? 'array' : 'object', raw: false, map: (result) => this.#map(result),
+      query: this.#query,
+      values,
+      rows: mapped ? 'array' : 'object',
+      raw: false,
+      map: (result) => this.#map(result),
     });
   }
 

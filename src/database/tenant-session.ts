@@ -1,24 +1,17 @@
 import { entityKind, type Query, type SQL, type TablesRelationalConfig } from 'drizzle-orm';
-import {
-  PgSession, type PgTransactionConfig, type PreparedQueryConfig, type SelectedFieldsOrdered,
-} from 'drizzle-orm/pg-core';
 import type { PgTransaction } from 'drizzle-orm/pg-core';
+import { PgSession, type PgTransactionConfig, type PreparedQueryConfig, type SelectedFieldsOrdered } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import type { Binding } from './binding.ts';
 import { CompiledQuery } from './compiled-query.ts';
 import type { QueryExecutor } from './query-executor.ts';
+import type { RawRunner } from './raw-query.ts';
+import type { SessionSchema } from './session-schema.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
 import { type ResultMapper, TenantPreparedQuery } from './tenant-prepared-query.ts';
 import { type TenantQueryResultHKT, type TenantRows, tenantRows } from './tenant-rows.ts';
 import { TenantTransaction } from './tenant-transaction.ts';
 import { unscoped } from './unscoped.ts';
-
-/** The tables and relations that drizzle's relational queries know. */
-export interface SessionSchema {
-  readonly fullSchema: Record<string, unknown>;
-  readonly schema: TablesRelationalConfig;
-  readonly tableNamesMap: Record<string, string>;
-}
 
 export interface TenantSessionOptions {
   readonly dialect: TenantDialect;
@@ -27,7 +20,7 @@ export interface TenantSessionOptions {
 }
 
 /** drizzle's session for queries of one tenant, or of one transaction of it. It holds no connection. */
-export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> {
+export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> implements RawRunner {
   static override readonly [entityKind]: string = 'TenancySession';
   readonly #options: TenantSessionOptions;
   readonly #binding: Binding;
@@ -39,11 +32,18 @@ export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string
   }
 
   override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
-    query: Query, fields: SelectedFieldsOrdered | undefined, name: string | undefined, _arrayMode: boolean,
-    mapper?: (rows: unknown[][], mapColumnValue?: (value: unknown) => unknown) => T['execute'], _metadata?: unknown, cache?: { enable?: boolean },
+    query: Query,
+    fields: SelectedFieldsOrdered | undefined,
+    name: string | undefined,
+    _arrayMode: boolean,
+    mapper?: (rows: unknown[][], mapColumnValue?: (value: unknown) => unknown) => T['execute'],
+    _metadata?: unknown,
+    cache?: { enable?: boolean },
   ): TenantPreparedQuery<T> {
     if (cache?.enable === true) {
-      throw new NotSupportedError('$withCache is not offered: its keys do not hold the tenant.', { hint: 'Leave it out, or cache in the service with the tenant in the key.' });
+      throw new NotSupportedError('$withCache is not offered: its keys do not hold the tenant.', {
+        hint: 'Leave it out, or cache in the service with the tenant in the key.',
+      });
     }
     if (!(query instanceof CompiledQuery)) throw unscoped('A query compiled by another dialect', 'Build it with tenancy.db.');
     const binding = name === undefined ? this.#binding : { ...this.#binding, anyTenant: true };
@@ -53,33 +53,49 @@ export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string
   /** Runs SQL that the caller wrote, under the tenant's search_path. */
   async raw<T>(query: SQL): Promise<TenantRows<T>> {
     const compiled = this.#options.dialect.rawToQuery(query);
-    return this.#options.executor.execute(this.#binding, { query: compiled, values: {}, rows: 'object', raw: true, map: (result) => tenantRows<T>(result) });
+    return this.#options.executor.execute(this.#binding, {
+      query: compiled,
+      values: {},
+      rows: 'object',
+      raw: true,
+      map: (result) => tenantRows<T>(result),
+    });
   }
 
-  override async execute<T>(query: SQL): Promise<T> { return await this.raw(query) as T; }
+  override async execute<T>(query: SQL): Promise<T> {
+    return (await this.raw(query)) as T;
+  }
 
-  override async all<T = unknown>(query: SQL): Promise<T[]> { return this.raw<T>(query); }
+  override async all<T = unknown>(query: SQL): Promise<T[]> {
+    return this.raw<T>(query);
+  }
 
   /** What `$count` runs: built by the dialect, so not raw. */
   override async count(query: SQL): Promise<number> {
     const compiled = this.#options.dialect.sqlToQuery(query);
     return this.#options.executor.execute(this.#binding, {
-      query: compiled, values: {}, rows: 'array', raw: false, map: ({ rows }) => Number((rows[0] as readonly unknown[])[0]),
+      query: compiled,
+      values: {},
+      rows: 'array',
+      raw: false,
+      map: ({ rows }) => Number((rows[0] as readonly unknown[])[0]),
     });
   }
 
   override async transaction<T>(
-    callback: (tx: PgTransaction<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig>) => Promise<T>, config: PgTransactionConfig = {},
+    callback: (tx: PgTransaction<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig>) => Promise<T>,
+    config: PgTransactionConfig = {},
   ): Promise<T> {
     const { isolationLevel, accessMode, deferrable } = config;
     const options = {
       // PostgreSQL treats the two alike.
-      isolationLevel: isolationLevel === 'read uncommitted' ? 'read committed' as const : isolationLevel, accessMode, deferrable,
+      isolationLevel: isolationLevel === 'read uncommitted' ? ('read committed' as const) : isolationLevel,
+      accessMode,
+      deferrable,
     };
     return this.#options.executor.transaction(this.#binding, options, (transaction) => {
       const session = new TenantSession(this.#options, { tenantId: transaction.tenantId, transaction, anyTenant: false });
-      const tx = new TenantTransaction(this.#options.dialect, session, this.#options.schema);
-      transaction.database = tx;
+      const tx = new TenantTransaction(transaction, this.#options.dialect, session, this.#options.schema);
       return callback(tx as never);
     });
   }

@@ -1,5 +1,5 @@
 import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
-import { type PgColumnBuilderBase, pgTable, type PgTableExtraConfigValue, type PgTableWithColumns } from 'drizzle-orm/pg-core';
+import { type PgColumnBuilderBase, type PgTableExtraConfigValue, type PgTableWithColumns, pgTable } from 'drizzle-orm/pg-core';
 import { markTable } from './table-kind.ts';
 import { checkExtras, checkTenantColumns } from './table-rules.ts';
 import { TenantIdColumnBuilder } from './tenant-id-column.ts';

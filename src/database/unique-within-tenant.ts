@@ -1,4 +1,4 @@
-import { type AnyPgColumn, type PgColumn, unique, type UniqueConstraintBuilder } from 'drizzle-orm/pg-core';
+import { type AnyPgColumn, type PgColumn, type UniqueConstraintBuilder, unique } from 'drizzle-orm/pg-core';
 import { owningTable } from './owning-table.ts';
 import { tenantIdOf } from './table-kind.ts';
 

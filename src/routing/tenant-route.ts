@@ -2,7 +2,6 @@ import type { TenantRecord } from '../catalog/tenant-record.ts';
 import type { UnitContext } from '../connection/lane.ts';
 import type { LanePool } from '../connection/lane-pool.ts';
 import { CatalogError } from '../errors.ts';
-import { currentScope } from '../tenant/scope.ts';
 import type { Route } from './route.ts';
 
 /** Signs a tenant's context for one backend; with the audit id of the grant where work crosses tenants. */
@@ -17,11 +16,7 @@ const extensionsSchema = 'extensions';
 /** Puts a route together; frozen, and the same for as long as the catalog's record is. */
 export function tenantRoute(record: TenantRecord, pool: LanePool, signer: TenantSigner): Route {
   const { tenant, placement } = record;
-  const sign = (backendPid: number): string => {
-    const scope = currentScope();
-    const grant = scope?.tenant.id === tenant.id ? scope.grant?.auditId : undefined;
-    return grant === undefined ? signer.sign(tenant.id, backendPid) : signer.sign(tenant.id, backendPid, grant);
-  };
+  const sign = (backendPid: number, grant?: string): string => signer.sign(tenant.id, backendPid, grant);
   const context = (searchPath: string | undefined, raw: boolean): UnitContext =>
     Object.freeze({ tenantId: tenant.id, sign, searchPath, raw });
   return Object.freeze({

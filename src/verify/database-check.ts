@@ -1,4 +1,4 @@
-import type { Sql } from 'postgres';
+import type { Sql, TransactionSql } from 'postgres';
 import type { Isolation } from '../tenant/tier.ts';
 import type { Finding } from './finding.ts';
 
@@ -7,7 +7,7 @@ export interface VerifiedSchema {
   readonly schema: string;
   readonly isolation: Isolation;
   /** The tenant that the schema belongs to; undefined under `row` isolation. */
-  readonly tenantId: string | undefined;
+  readonly tenantId?: string | undefined;
 }
 
 /** One tenant database, as the catalog says it should be. */
@@ -25,10 +25,15 @@ export interface CheckResult {
   readonly checked: number;
 }
 
-/** One group of rules about a tenant database; reads the system catalogs only. */
-export type DatabaseCheck = (sql: Sql, database: VerifiedDatabase) => Promise<CheckResult>;
+/** One group of rules about a tenant database; reads the system catalogs only, in a read-only transaction whose search_path is `pg_catalog`. */
+export type DatabaseCheck = (sql: Sql | TransactionSql, database: VerifiedDatabase) => Promise<CheckResult>;
 
 /** Where a finding is, as people name it. */
 export function locate(database: VerifiedDatabase, object: string): string {
   return `${database.clusterId}/${database.database} ${object}`;
+}
+
+/** Every schema of ours in a tenant database. */
+export function ownSchemas(database: VerifiedDatabase): readonly string[] {
+  return [...database.schemas.map(({ schema }) => schema), 'reference', 'tenancy'];
 }

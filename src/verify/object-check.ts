@@ -1,49 +1,63 @@
-import type { Sql } from 'postgres';
-import { type CheckResult, locate, type VerifiedDatabase } from './database-check.ts';
+import { callable } from '../rls/grant-plan.ts';
+import { readRelations, type RelationFacts } from '../rls/relation-facts.ts';
+import { readRoutines, type RoutineFacts } from '../rls/routine-facts.ts';
+import { type DatabaseCheck, locate, ownSchemas, type VerifiedDatabase } from './database-check.ts';
 import type { Finding, Severity } from './finding.ts';
 
-interface ObjectFacts { readonly object: string; readonly kind: 'view' | 'matview' | 'foreign' | 'definer' | 'role-setting' | 'membership' | 'attribute'; readonly detail: string | null }
-
-const rules: Readonly<Record<ObjectFacts['kind'], { readonly id: string; readonly severity: Severity; readonly message: string; readonly remedy: string }>> = {
-  view: { id: 'view-not-invoker', severity: 'critical', message: 'A view runs as its owner, past the caller’s policies.', remedy: 'Create it with (security_invoker = true).' },
-  matview: { id: 'materialised-view', severity: 'error', message: 'A materialised view holds rows that no policy protects.', remedy: 'Drop it, or keep it out of the service login’s reach.' },
-  foreign: { id: 'foreign-table', severity: 'error', message: 'A foreign table has no row-level security.', remedy: 'Drop it, or keep it out of the service login’s reach.' },
-  definer: { id: 'definer-search-path', severity: 'critical', message: 'A SECURITY DEFINER function has no pinned search_path.', remedy: 'alter function … set search_path = pg_catalog, pg_temp.' },
-  'role-setting': { id: 'role-setting', severity: 'warning', message: 'The service login has settings of its own.', remedy: 'alter role … reset all, unless they are meant.' },
-  membership: { id: 'login-membership', severity: 'critical', message: 'The service login is a member of another role.', remedy: 'revoke the membership.' },
-  attribute: { id: 'login-attribute', severity: 'critical', message: 'The service login could step over row-level security.', remedy: 'alter role … nosuperuser nobypassrls nocreaterole nocreatedb noreplication.' },
+/** Objects that go past policies: views of their owner's, materialised views, foreign tables, loose SECURITY DEFINER functions, large objects. */
+export const checkObjects: DatabaseCheck = async (sql, database) => {
+  // Anywhere in the database, also where nothing of ours is: the service login may reach it by a grant or by search_path.
+  const [found] = await sql<{ names: string[] }[]>`
+    select coalesce(json_agg(nspname), '[]'::json) as names from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'extensions')`;
+  const schemas = [...new Set([...(found?.names ?? []), ...ownSchemas(database)])];
+  const relations = (await readRelations(sql, schemas)).filter(({ kind }) => kind === 'v' || kind === 'm' || kind === 'f');
+  const routines = await readRoutines(sql, schemas);
+  const [large] = await sql<{ n: number }[]>`select count(*)::int as n from pg_largeobject_metadata where pg_get_userbyid(lomowner) = ${database.appRole}`;
+  const findings = [
+    ...relations.flatMap((relation) => relationFindings(database, relation)),
+    ...routines.flatMap((routine) => routineFindings(database, routine)),
+    ...((large?.n ?? 0) === 0 ? [] : [{
+      id: 'large-objects', severity: 'error', location: locate(database, 'large objects'), message: `The service login has ${large?.n} large objects: every tenant can read them.`,
+      remedy: 'Keep such bytes in a bytea column of a tenant table.',
+    } satisfies Finding]),
+  ];
+  return { findings, checked: relations.length + routines.length + 1 };
 };
 
-/** Objects that go past policies: views of their owner's, materialised views, foreign tables, loose definer functions; and the service login itself. */
-export async function checkObjects(sql: Sql, database: VerifiedDatabase): Promise<CheckResult> {
-  const objects = await sql<ObjectFacts[]>`
-    select n.nspname || '.' || c.relname as object, case c.relkind when 'v' then 'view' when 'm' then 'matview' else 'foreign' end as kind, null as detail
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and not (c.relkind = 'v' and coalesce(c.reloptions && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1', 'security_invoker=yes'], false))
-      and not exists (select from pg_catalog.pg_depend d where d.objid = c.oid and d.deptype = 'e')
-    union all
-    select n.nspname || '.' || p.proname, 'definer', null
-    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and not coalesce(exists (select from pg_catalog.unnest(p.proconfig) s where s ~ '^search_path='), false)
-      and not exists (select from pg_catalog.pg_depend d where d.objid = p.oid and d.deptype = 'e')
-    union all
-    select r.rolname, 'role-setting', null
-    from pg_catalog.pg_db_role_setting s join pg_catalog.pg_roles r on r.oid = s.setrole where r.rolname = ${database.appRole}
-    union all
-    select r.rolname, 'membership', g.rolname
-    from pg_catalog.pg_auth_members m join pg_catalog.pg_roles r on r.oid = m.member join pg_catalog.pg_roles g on g.oid = m.roleid where r.rolname = ${database.appRole}
-    union all
-    select r.rolname, 'attribute', null from pg_catalog.pg_roles r
-    where r.rolname = ${database.appRole} and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)`;
-  const [count] = await sql<{ n: number }[]>`
-    select (select pg_catalog.count(*) from pg_catalog.pg_proc where prosecdef)::int
-      + (select pg_catalog.count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')::int + 1 as n`;
-  return { checked: count?.n ?? 0, findings: objects.map(({ object, kind, detail }) => findingOf(database, object, kind, detail)) };
+function relationFindings(database: VerifiedDatabase, relation: RelationFacts): Finding[] {
+  const reachable = relation.grants.some(({ grantee }) => grantee === database.appRole || grantee === 'PUBLIC');
+  const severity: Severity = reachable ? 'critical' : 'warning';
+  const location = locate(database, `${relation.schema}.${relation.name}`);
+  const closed = reachable ? '' : ' The service login may not read it.';
+  if (relation.kind === 'm') {
+    return [{ id: 'materialised-view', severity, location, message: `A materialised view holds rows that no policy protects.${closed}`, remedy: 'Make it a table with tenant_id, or keep it out of services’ reach.' }];
+  }
+  if (relation.kind === 'f') {
+    return [{ id: 'foreign-table', severity, location, message: `A foreign table has no row-level security.${closed}`, remedy: 'Keep it out of services’ reach.' }];
+  }
+  if (relation.invoker) return [];
+  return [{ id: 'view-not-invoker', severity, location, message: `A view runs as its owner, past the caller’s policies.${closed}`, remedy: 'Create it with (security_invoker = true), from PostgreSQL 15 on.' }];
 }
 
-function findingOf(database: VerifiedDatabase, object: string, kind: ObjectFacts['kind'], detail: string | null): Finding {
-  const { id, severity, message, remedy } = rules[kind];
-  return { id, severity, location: locate(database, object), message: detail === null ? message : `${message} (${detail})`, remedy };
+/** The functions of schema `tenancy` that services may call. */
+const forServices: ReadonlySet<string> = new Set(['tenancy.current_tenant_id()', 'tenancy.in_maintenance()', 'tenancy.require_tenant(text)']);
+
+function routineFindings(database: VerifiedDatabase, routine: RoutineFacts): Finding[] {
+  const location = locate(database, routine.signature);
+  const found: Finding[] = [];
+  if (routine.definer && !routine.pinned) {
+    found.push({
+      id: 'definer-search-path', severity: 'critical', location, message: 'A SECURITY DEFINER function has no pinned search_path: its caller chooses what its names mean.',
+      remedy: 'alter function … set search_path = pg_catalog, pg_temp; and qualify its names.',
+    });
+  }
+  const allowed = routine.schema === 'tenancy' ? forServices.has(routine.signature) : callable(routine);
+  for (const grantee of routine.grantees) {
+    if (grantee === database.ownerRole || (grantee === database.appRole && allowed)) continue;
+    const unimportant = !routine.definer && routine.schema !== 'tenancy';
+    found.push({
+      id: 'routine-grant-excess', severity: unimportant ? 'warning' : 'critical', location, message: `"${grantee}" may execute it.`, remedy: 'Revoke execute, or run `tenancy migrate up`.',
+    });
+  }
+  return found;
 }

@@ -160,7 +160,7 @@ describe('breaking in from one tenant’s scope', () => {
     test('reads nothing, and writes nothing', async () => {
       const { tenancy } = shop;
       const read = () => tenancy.run('acme', () => tenancy.sql`select * from globex.products`);
-      // Before 18 the loud policy would tell what exists; there the answer is no row (see rls-policies/own-schema-quiet.sql).
+      // Before 18 the loud policy would tell what exists; there the answer is no row (see rls-policies/tenant-schema-quiet.sql).
       if (major >= 18)
         expect(await refused(read, PolicyViolationError, 'query.policy')).toMatchObject({ tenantId: 'acme', sqlState: '42501' });
       else expect(await read()).toEqual([]);

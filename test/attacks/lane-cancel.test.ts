@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { AbortedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, selectNames, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** A cancel request names a backend, not a statement: late by a moment, it hits whatever the backend runs then. */
@@ -18,7 +18,11 @@ describe('a cancel request that comes too late', () => {
     await proxy[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
   });
-  const pause = async (ms: number): Promise<void> => { await new Promise((resolve) => { setTimeout(resolve, ms); }); };
+  const pause = async (ms: number): Promise<void> => {
+    await new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    });
+  };
 
   test('control: with the stock driver A’s late cancel hits B’s statement', async () => {
     const url = new URL(database.url);
@@ -32,7 +36,10 @@ describe('a cancel request that comes too late', () => {
     // At the server A runs from 200 to 500 ms; the request arrives at 600.
     await pause(400);
     const b = sql`select pg_sleep(1.5)`.execute();
-    const settledB = b.then(() => 'resolved', (error: { code: string }) => error.code);
+    const settledB = b.then(
+      () => 'resolved',
+      (error: { code: string }) => error.code,
+    );
     await pause(150);
     a.cancel();
     await settledA;
@@ -48,7 +55,8 @@ describe('a cancel request that comes too late', () => {
     const controller = new AbortController();
     const first = lane.run({ context: contextOf('a'), statement: statementOf('select pg_sleep(0.5)') }, controller.signal);
     const second = lane.run({
-      context: contextOf('a'), statement: statementOf('insert into app.products (tenant_id, name) select $1, $2 from pg_sleep(0.8)', ['a', 'once']),
+      context: contextOf('a'),
+      statement: statementOf('insert into app.products (tenant_id, name) select $1, $2 from pg_sleep(0.8)', ['a', 'once']),
     });
     // At the server the first runs from 200 to 700 ms, the second until 1,500; BEGIN's answer is here at 400, the request there at 850.
     setTimeout(() => controller.abort(), 650);
@@ -64,8 +72,13 @@ describe('a cancel request that comes too late', () => {
   test('is waited for, however often, before another tenant’s unit is sent', async () => {
     const lane = await database.lane();
     for (let time = 0; time < 40; time++) {
-      const short = lane.run({ context: contextOf('a'), statement: statementOf('select pg_sleep(0.01)') }, AbortSignal.timeout(10 + (time % 4)));
-      await short.catch((error: unknown) => { expect(error).toBeInstanceOf(AbortedError); });
+      const short = lane.run(
+        { context: contextOf('a'), statement: statementOf('select pg_sleep(0.01)') },
+        AbortSignal.timeout(10 + (time % 4)),
+      );
+      await short.catch((error: unknown) => {
+        expect(error).toBeInstanceOf(AbortedError);
+      });
       await lane.run({ context: contextOf('b'), statement: statementOf('select pg_sleep(0.002)') });
     }
     await lane.close();

@@ -1,14 +1,19 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TransactionAbortedError, TransactionOverError } from '../../src/errors.ts';
 import type { LaneTransaction } from '../../src/connection/lane.ts';
-import { contextOf, createLaneDatabase, insertProduct, selectNames, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { TransactionAbortedError, TransactionOverError } from '../../src/errors.ts';
+import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
 
 describe('the end of a transaction', () => {
   let database: LaneDatabase;
-  beforeAll(async () => { database = await createLaneDatabase(); });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
-  const countOf = async (tenantId: string): Promise<number> => (await database.admin`select 1 from app.products where tenant_id = ${tenantId}`).length;
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+  });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
+  const countOf = async (tenantId: string): Promise<number> =>
+    (await database.admin`select 1 from app.products where tenant_id = ${tenantId}`).length;
 
   test('control: a COMMIT that answers ROLLBACK resolves in the stock driver', async () => {
     const sql = postgres(database.url, { max: 1, fetch_types: false });
@@ -23,11 +28,13 @@ describe('the end of a transaction', () => {
 
   test('a COMMIT that answers ROLLBACK rejects', async () => {
     const lane = await database.lane();
-    await expect(lane.transaction(contextOf('a'), {}, async (tx) => {
-      await tx.execute(insertProduct('a', 'lost'));
-      await tx.execute(statementOf('select 1 / 0')).catch(() => {});
-      return 'looks fine';
-    })).rejects.toThrow(TransactionAbortedError);
+    await expect(
+      lane.transaction(contextOf('a'), {}, async (tx) => {
+        await tx.execute(insertProduct('a', 'lost'));
+        await tx.execute(statementOf('select 1 / 0')).catch(() => {});
+        return 'looks fine';
+      }),
+    ).rejects.toThrow(TransactionAbortedError);
     expect(await countOf('a')).toBe(0);
     await lane.close();
   });
@@ -36,7 +43,10 @@ describe('the end of a transaction', () => {
     await database.admin`insert into app.products (tenant_id, name) values ('b', 'secret of b')`;
     const sql = postgres(database.url, { max: 1, fetch_types: false });
     let kept: postgres.TransactionSql | undefined;
-    await sql.begin(async (tx) => { kept = tx; await tx`select set_config('tenancy.context', 'a', true)`; });
+    await sql.begin(async (tx) => {
+      kept = tx;
+      await tx`select set_config('tenancy.context', 'a', true)`;
+    });
     const seen = await sql.begin(async (tx) => {
       await tx`select set_config('tenancy.context', 'b', true)`;
       return await kept!`select name from app.products`;
@@ -48,7 +58,10 @@ describe('the end of a transaction', () => {
   test('a transaction used after its end is refused, also inside the next one', async () => {
     const lane = await database.lane();
     let kept: LaneTransaction | undefined;
-    await lane.transaction(contextOf('a'), {}, async (tx) => { kept = tx; await tx.execute(selectNames); });
+    await lane.transaction(contextOf('a'), {}, async (tx) => {
+      kept = tx;
+      await tx.execute(selectNames);
+    });
     await lane.transaction(contextOf('b'), {}, async (tx) => {
       await tx.execute(selectNames);
       await expect(kept!.execute(selectNames)).rejects.toThrow(TransactionOverError);

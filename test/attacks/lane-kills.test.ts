@@ -4,13 +4,17 @@ import { ClusterCap } from '../../src/connection/cluster-cap.ts';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
 import { LaneLostError, TenancyError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, selectNames, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames } from '../support/lane-database.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 /** 200 connections are killed, at the server and on the wire, while two tenants write. Nothing acknowledged is lost, nothing refused is kept. */
 let database: LaneDatabase;
-beforeAll(async () => { database = await createLaneDatabase(); });
-afterAll(async () => { await database[Symbol.asyncDispose](); });
+beforeAll(async () => {
+  database = await createLaneDatabase();
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
 
 const seed = Number(process.env['LANE_KILLS_SEED'] ?? randomInt(2 ** 31));
 const kills = 200;
@@ -20,7 +24,7 @@ function generator(start: number): (bound: number) => number {
   let state = start >>> 0;
   return (bound) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor(state / 2 ** 32 * bound);
+    return Math.floor((state / 2 ** 32) * bound);
   };
 }
 
@@ -29,7 +33,12 @@ test(`writes of two tenants through ${kills} kills (LANE_KILLS_SEED=${seed})`, a
   const { host, port } = database.laneOptions();
   await using proxy = await startTcpProxy({ host, port });
   await using pool = new PostgresLanePool({
-    clusterId: 'c', database: database.name, cap: new ClusterCap(), clusterMaxLanes: 4, maxLanes: 4, acquireTimeoutMs: 20_000,
+    clusterId: 'c',
+    database: database.name,
+    cap: new ClusterCap(),
+    clusterMaxLanes: 4,
+    maxLanes: 4,
+    acquireTimeoutMs: 20_000,
     open: async (signal) => await openPostgresLane(database.laneOptions({ host: '127.0.0.1', port: proxy.port, signal })),
   });
   const acknowledged = new Map<string, string>();
@@ -64,12 +73,17 @@ test(`writes of two tenants through ${kills} kills (LANE_KILLS_SEED=${seed})`, a
     while (killed < kills) {
       // Some work gets through between two kills, however slow the machine.
       const enough = acknowledged.size + random(8);
-      do await new Promise((resolve) => { setTimeout(resolve, 1 + random(4)); }); while (acknowledged.size < enough);
+      do
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1 + random(4));
+        });
+      while (acknowledged.size < enough);
       const how = random(4);
       if (how === 0) proxy.cut(random(proxy.connections));
       else if (how === 1) proxy.cutAfter('up', 1 + random(900));
       else if (how === 2) proxy.cutAfter('down', 1 + random(600));
-      else await database.admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${database.login} order by random() limit 1`;
+      else
+        await database.admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${database.login} order by random() limit 1`;
       killed++;
     }
   };

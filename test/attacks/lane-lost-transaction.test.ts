@@ -4,21 +4,34 @@ import { ClusterCap } from '../../src/connection/cluster-cap.ts';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
 import { LaneLostError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, selectNames, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
 
 /** A backend dies inside A's transaction; the driver reconnects, B's transaction begins on the same connection object, A goes on. */
 describe('a transaction whose backend was killed', () => {
   let database: LaneDatabase;
-  beforeAll(async () => { database = await createLaneDatabase(); });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+  });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
 
   const gate = () => {
     let open = (): void => {};
-    return { opened: new Promise<void>((resolve) => { open = resolve; }), open: () => open() };
+    return {
+      opened: new Promise<void>((resolve) => {
+        open = resolve;
+      }),
+      open: () => open(),
+    };
   };
-  const kill = async (pid: number): Promise<void> => { await database.admin`select pg_terminate_backend(${pid}, 2000)`; };
+  const kill = async (pid: number): Promise<void> => {
+    await database.admin`select pg_terminate_backend(${pid}, 2000)`;
+  };
   const namesOf = async (tenantId: string) =>
-    (await database.admin<{ name: string }[]>`select name from app.products where tenant_id = ${tenantId} order by name`).map((row) => row.name);
+    (await database.admin<{ name: string }[]>`select name from app.products where tenant_id = ${tenantId} order by name`).map(
+      (row) => row.name,
+    );
 
   test('control: with the stock driver A’s callback goes on in B’s transaction and reads B’s rows', async () => {
     await database.admin`insert into app.products (tenant_id, name) values ('b', 'secret of b')`;
@@ -49,7 +62,11 @@ describe('a transaction whose backend was killed', () => {
 
   test('rejects at once; its callback can neither read nor write any more, on whichever connection', async () => {
     await using pool = new PostgresLanePool({
-      clusterId: 'c', database: database.name, cap: new ClusterCap(), clusterMaxLanes: 1, maxLanes: 1,
+      clusterId: 'c',
+      database: database.name,
+      cap: new ClusterCap(),
+      clusterMaxLanes: 1,
+      maxLanes: 1,
       open: async (signal) => await openPostgresLane(database.laneOptions({ signal })),
     });
     const [killed, inside, finished] = [gate(), gate(), gate()];
@@ -60,7 +77,13 @@ describe('a transaction whose backend was killed', () => {
       await kill(row[0]);
       killed.open();
       await inside.opened;
-      late.push(...await Promise.allSettled([tx.execute(selectNames), tx.execute(insertProduct('a', 'late')), tx.savepoint(async () => await tx.execute(selectNames))]));
+      late.push(
+        ...(await Promise.allSettled([
+          tx.execute(selectNames),
+          tx.execute(insertProduct('a', 'late')),
+          tx.savepoint(async () => await tx.execute(selectNames)),
+        ])),
+      );
       finished.open();
       return 'as if nothing had happened';
     });
@@ -79,21 +102,34 @@ describe('a transaction whose backend was killed', () => {
 
   test('what was queued when the connection died runs nowhere', async () => {
     const lane = await database.lane();
-    const units = Array.from({ length: 30 }, (_, index) => lane.run({
-      context: contextOf('d'),
-      statement: statementOf(`insert into app.products (tenant_id, name) select $1, $2 from pg_sleep(0.02) -- ${index}`, ['d', `n${index}`]),
-    }));
+    const units = Array.from({ length: 30 }, (_, index) =>
+      lane.run({
+        context: contextOf('d'),
+        statement: statementOf(`insert into app.products (tenant_id, name) select $1, $2 from pg_sleep(0.02) -- ${index}`, [
+          'd',
+          `n${index}`,
+        ]),
+      }),
+    );
     const settled = Promise.allSettled(units);
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
     await kill(lane.backendPid);
     const outcomes = await settled;
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 200);
+    });
     const acknowledged = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [`n${index}`] : []));
     const kept = await namesOf('d');
     expect(kept).toEqual(expect.arrayContaining(acknowledged));
     // At most the unit whose COMMIT was under way is in doubt.
     expect(kept.length - acknowledged.length).toBeLessThanOrEqual(1);
-    expect(outcomes.filter((outcome) => outcome.status === 'rejected').every((outcome) => (outcome as PromiseRejectedResult).reason instanceof LaneLostError)).toBe(true);
+    expect(
+      outcomes
+        .filter((outcome) => outcome.status === 'rejected')
+        .every((outcome) => (outcome as PromiseRejectedResult).reason instanceof LaneLostError),
+    ).toBe(true);
     expect(lane.state).toBe('lost');
   });
 });

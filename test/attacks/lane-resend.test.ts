@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PlanInvalidatedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../support/lane-database.ts';
 
 /**
  * A migration invalidates a prepared plan. postgres.js then sends the statement again, behind everything that it has written since: on
@@ -20,9 +20,13 @@ describe('a statement whose plan a migration invalidated', () => {
       grant select, insert on app.notes to ${database.login};
     `);
   });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
 
-  const migrate = async (): Promise<void> => { await database.admin.unsafe(`alter table app.notes add column c${++column} int`); };
+  const migrate = async (): Promise<void> => {
+    await database.admin.unsafe(`alter table app.notes add column c${++column} int`);
+  };
   const countOf = async (tenantId: string): Promise<number> =>
     (await database.admin`select 1 from app.notes where tenant_id = ${tenantId}`).length;
   const select = 'select * from app.notes';
@@ -61,7 +65,8 @@ describe('a statement whose plan a migration invalidated', () => {
 
   test('is never sent again by the driver: the unit is rolled back and run again whole, as its own tenant', async () => {
     const lane = await database.lane();
-    const run = async (tenantId: string, text: string, params: string[] = []) => await lane.run({ context: contextOf(tenantId), statement: statementOf(text, params) });
+    const run = async (tenantId: string, text: string, params: string[] = []) =>
+      await lane.run({ context: contextOf(tenantId), statement: statementOf(text, params) });
     await run('a', select);
     await run('a', insert, ['one']);
     const others = await countOf('b');
@@ -77,10 +82,11 @@ describe('a statement whose plan a migration invalidated', () => {
 
   test('in an interactive transaction is a typed, retryable error, and nothing is kept', async () => {
     const lane = await database.lane();
-    const work = async () => await lane.transaction(contextOf('c'), {}, async (tx) => {
-      await tx.execute(statementOf('insert into app.notes (body) values ($1)', ['plain']));
-      return await tx.execute(statementOf(select));
-    });
+    const work = async () =>
+      await lane.transaction(contextOf('c'), {}, async (tx) => {
+        await tx.execute(statementOf('insert into app.notes (body) values ($1)', ['plain']));
+        return await tx.execute(statementOf(select));
+      });
     await work();
     await migrate();
     await expect(work()).rejects.toThrow(PlanInvalidatedError);

@@ -1,7 +1,15 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Lane } from '../../src/connection/lane.ts';
-import { contextOf, createLaneDatabase, insertProduct, rawContextOf, selectNames, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  insertProduct,
+  type LaneDatabase,
+  rawContextOf,
+  selectNames,
+  statementOf,
+} from '../support/lane-database.ts';
 
 /** What one tenant's raw SQL leaves on a connection meets the next tenant there. */
 describe('state left on a connection', () => {
@@ -10,7 +18,9 @@ describe('state left on a connection', () => {
     database = await createLaneDatabase();
     await database.admin.unsafe(`grant temp on database "${database.name}" to ${database.login}`);
   });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
 
   const stockClient = () => postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} });
   const raw = async (lane: Lane, tenantId: string, text: string, params: unknown[] = []) =>
@@ -51,39 +61,51 @@ describe('state left on a connection', () => {
     });
     await expect(sql`select pg_sleep(0.1)`).rejects.toMatchObject({ code: '57014' });
     await sql`set statement_timeout = 0`;
-    expect(await sql`select current_setting('tenancy.context') as context, pg_listening_channels() as channel`).toEqual([{ context: 'a', channel: 'gossip' }]);
+    expect(await sql`select current_setting('tenancy.context') as context, pg_listening_channels() as channel`).toEqual([
+      { context: 'a', channel: 'gossip' },
+    ]);
     expect(await sql`select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`).toHaveLength(1);
     await sql.end();
   });
 
-  test.each(['resolved', 'failed', 'was rolled back', 'failed at its COMMIT'])('settings, advisory locks and LISTEN of a unit that %s are gone', async (how) => {
-    const lane = await database.lane();
-    const lock = "select pg_advisory_lock(99), set_config('tenancy.context', 'a', false), set_config('statement_timeout', '7s', false)";
-    if (how === 'resolved') {
-      await raw(lane, 'a', lock);
-      await raw(lane, 'a', 'listen gossip');
-    } else if (how === 'failed') {
-      await expect(raw(lane, 'a', `with l as materialized (${lock}) select 1 / (count(*) - 1) from l`)).rejects.toMatchObject({ sqlState: '22012' });
-    } else if (how === 'failed at its COMMIT') {
-      await expect(lane.transaction(rawContextOf('a'), {}, async (tx) => {
-        await tx.execute(statementOf('set constraints all deferred', [], { prepare: false }));
-        for (let time = 0; time < 2; time++) await tx.execute(insertProduct('a', 'twice'));
-        await tx.execute(statementOf(lock, [], { prepare: false }));
-      })).rejects.toMatchObject({ sqlState: '23505' });
-    } else {
-      await expect(lane.transaction(rawContextOf('a'), {}, async (tx) => {
-        await tx.execute(statementOf(lock, [], { prepare: false }));
-        throw new Error('roll back');
-      })).rejects.toThrow('roll back');
-    }
-    const { rows } = await lane.run({
-      context: contextOf('b', { sign: () => '' }),
-      statement: statementOf(`select nullif(current_setting('tenancy.context', true), ''), current_setting('statement_timeout'), (select count(*)::int from pg_listening_channels()),
+  test.each(['resolved', 'failed', 'was rolled back', 'failed at its COMMIT'])(
+    'settings, advisory locks and LISTEN of a unit that %s are gone',
+    async (how) => {
+      const lane = await database.lane();
+      const lock = "select pg_advisory_lock(99), set_config('tenancy.context', 'a', false), set_config('statement_timeout', '7s', false)";
+      if (how === 'resolved') {
+        await raw(lane, 'a', lock);
+        await raw(lane, 'a', 'listen gossip');
+      } else if (how === 'failed') {
+        await expect(raw(lane, 'a', `with l as materialized (${lock}) select 1 / (count(*) - 1) from l`)).rejects.toMatchObject({
+          sqlState: '22012',
+        });
+      } else if (how === 'failed at its COMMIT') {
+        await expect(
+          lane.transaction(rawContextOf('a'), {}, async (tx) => {
+            await tx.execute(statementOf('set constraints all deferred', [], { prepare: false }));
+            for (let time = 0; time < 2; time++) await tx.execute(insertProduct('a', 'twice'));
+            await tx.execute(statementOf(lock, [], { prepare: false }));
+          }),
+        ).rejects.toMatchObject({ sqlState: '23505' });
+      } else {
+        await expect(
+          lane.transaction(rawContextOf('a'), {}, async (tx) => {
+            await tx.execute(statementOf(lock, [], { prepare: false }));
+            throw new Error('roll back');
+          }),
+        ).rejects.toThrow('roll back');
+      }
+      const { rows } = await lane.run({
+        context: contextOf('b', { sign: () => '' }),
+        statement:
+          statementOf(`select nullif(current_setting('tenancy.context', true), ''), current_setting('statement_timeout'), (select count(*)::int from pg_listening_channels()),
         (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())`),
-    });
-    expect(rows).toEqual([[null, '0', 0, 0]]);
-    await lane.close();
-  });
+      });
+      expect(rows).toEqual([[null, '0', 0, 0]]);
+      await lane.close();
+    },
+  );
 
   /**
    * SQL can drop a statement that the driver prepared and prepare another one under its name: the next tenant's insert then runs the
@@ -105,11 +127,15 @@ describe('state left on a connection', () => {
       await tx.unsafe(insertText, ['a', 'first'], { prepare: true });
     });
     await sql.unsafe(hijack(insertText, "select pg_notify(''stolen'', $1 || $2), 1 as id"));
-    await sql.begin(async (tx) => {
-      await tx`select set_config('tenancy.context', 'b', true)`;
-      await tx.unsafe(insertText, ['b', 'card 4111'], { prepare: true }).catch(() => {});
-    }).catch(() => {});
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
+    await sql
+      .begin(async (tx) => {
+        await tx`select set_config('tenancy.context', 'b', true)`;
+        await tx.unsafe(insertText, ['b', 'card 4111'], { prepare: true }).catch(() => {});
+      })
+      .catch(() => {});
+    await new Promise((resolve) => {
+      setTimeout(resolve, 200);
+    });
     await sql.end();
     await spy.end();
     expect(heard).toEqual(['bcard 4111']);
@@ -121,7 +147,10 @@ describe('state left on a connection', () => {
     await raw(lane, 'h1', hijack(insertText, body)).catch(() => {});
     await lane.ended;
     expect(lane.state).toBe('lost');
-    await expect(lane.run({ context: contextOf('h2'), statement: insertProduct('h2', 'card 4111') })).rejects.toMatchObject({ code: 'LANE_LOST', sent: false });
+    await expect(lane.run({ context: contextOf('h2'), statement: insertProduct('h2', 'card 4111') })).rejects.toMatchObject({
+      code: 'LANE_LOST',
+      sent: false,
+    });
   });
 
   test('a session whose prepared statements were dropped serves on: each unit is run again whole', async () => {

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { contextOf, createLaneDatabase, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../support/lane-database.ts';
 
 /** One prepared text under a changing search_path: with a type of its own in each schema, every second tenant fails. */
 let database: LaneDatabase;
@@ -13,17 +13,23 @@ beforeAll(async () => {
       grant usage on schema ${schema} to ${database.login}; grant select on ${schema}.orders to ${database.login};`);
   }
 });
-afterAll(async () => { await database[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
 
 test('control: a text shared by tenants under SET search_path fails with "cached plan must not change result type"', async () => {
   const sql = postgres(database.url, { max: 1, fetch_types: false });
   const states: string[] = [];
   for (const schema of ['t_a', 't_b']) {
-    await sql.begin(async (tx) => {
-      await tx.unsafe(`set local search_path = ${schema}`);
-      await tx.unsafe('select state from orders', [], { prepare: true, simple: false } as never);
-      states.push('ok');
-    }).catch((error: { code: string; message: string }) => { states.push(error.message); });
+    await sql
+      .begin(async (tx) => {
+        await tx.unsafe(`set local search_path = ${schema}`);
+        await tx.unsafe('select state from orders', [], { prepare: true, simple: false } as never);
+        states.push('ok');
+      })
+      .catch((error: { code: string; message: string }) => {
+        states.push(error.message);
+      });
   }
   await sql.end();
   // The driver sends it again inside the transaction that has failed: one way or the other the second tenant is refused.
@@ -35,7 +41,10 @@ test('qualified texts serve both tenants on one lane', async () => {
   const lane = await database.lane();
   for (let time = 0; time < 3; time++) {
     for (const schema of ['t_a', 't_b']) {
-      const { rows } = await lane.run({ context: contextOf(schema), statement: statementOf(`select state from ${schema}.orders where id = $1`, [1]) });
+      const { rows } = await lane.run({
+        context: contextOf(schema),
+        statement: statementOf(`select state from ${schema}.orders where id = $1`, [1]),
+      });
       expect(rows).toEqual([['new']]);
     }
   }
@@ -45,7 +54,10 @@ test('qualified texts serve both tenants on one lane', async () => {
 test('a shared text under a changing search_path is at least run again whole, never in another’s transaction', async () => {
   const lane = await database.lane();
   for (const schema of ['t_a', 't_b', 't_a', 't_b']) {
-    const { rows } = await lane.run({ context: contextOf(schema, { searchPath: schema }), statement: statementOf('select state from orders') });
+    const { rows } = await lane.run({
+      context: contextOf(schema, { searchPath: schema }),
+      statement: statementOf('select state from orders'),
+    });
     expect(rows).toEqual([['new']]);
   }
   await lane.close();

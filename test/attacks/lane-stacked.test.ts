@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NotSupportedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, rawContextOf, selectNames, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, rawContextOf, selectNames, statementOf } from '../support/lane-database.ts';
 
 /** Text that holds more than a statement: `rollback; begin` leaves the scoped transaction, `commit` ends it. */
 describe('stacked statements', () => {
@@ -10,15 +10,19 @@ describe('stacked statements', () => {
     database = await createLaneDatabase();
     await database.admin`insert into app.products (tenant_id, name) values ('b', 'secret of b')`;
   });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
-  const escape = "rollback; begin; select set_config('tenancy.context', 'b', true); select name from app.products";
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
+  const breakout = "rollback; begin; select set_config('tenancy.context', 'b', true); select name from app.products";
 
   test('control: without parameters the stock driver stacks them and leaves A’s transaction', async () => {
     const sql = postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} });
-    const answer = await sql.begin(async (tx) => {
-      await tx`select set_config('tenancy.context', 'a', true)`;
-      return await tx.unsafe(escape, []);
-    }).catch((error: unknown) => error);
+    const answer = await sql
+      .begin(async (tx) => {
+        await tx`select set_config('tenancy.context', 'a', true)`;
+        return await tx.unsafe(breakout, []);
+      })
+      .catch((error: unknown) => error);
     await sql.end();
     expect(JSON.stringify(answer)).toContain('secret of b');
   });
@@ -27,9 +31,13 @@ describe('stacked statements', () => {
     const lane = await database.lane();
     for (const raw of [true, false]) {
       const context = raw ? rawContextOf('a') : contextOf('a');
-      await expect(lane.run({ context, statement: statementOf(escape, [], { prepare }) })).rejects.toThrow(NotSupportedError);
-      await expect(lane.run({ context, statement: statementOf(`select 1; ${escape}`, [], { prepare }) })).rejects.toMatchObject({ sqlState: '42601' });
-      await expect(lane.transaction(context, {}, async (tx) => await tx.execute(statementOf(`select 1; ${escape}`, [], { prepare })))).rejects.toMatchObject({ sqlState: '42601' });
+      await expect(lane.run({ context, statement: statementOf(breakout, [], { prepare }) })).rejects.toThrow(NotSupportedError);
+      await expect(lane.run({ context, statement: statementOf(`select 1; ${breakout}`, [], { prepare }) })).rejects.toMatchObject({
+        sqlState: '42601',
+      });
+      await expect(
+        lane.transaction(context, {}, async (tx) => await tx.execute(statementOf(`select 1; ${breakout}`, [], { prepare }))),
+      ).rejects.toMatchObject({ sqlState: '42601' });
     }
     expect((await lane.run({ context: contextOf('a'), statement: selectNames })).rows).toEqual([]);
     await lane.close();
@@ -41,9 +49,16 @@ describe('stacked statements', () => {
     const many = Array.from({ length: 65_600 }, () => 'x');
     const innocent = sql.unsafe('select pg_sleep(0.05), 1 as n', [], { simple: false } as never);
     const broken = sql.unsafe('select 2 as n', many);
-    const state = async (query: Promise<unknown>): Promise<unknown> => await Promise.race([
-      query.then(() => 'resolved', (error: { code: string }) => error.code), new Promise((resolve) => { setTimeout(resolve, 500, 'pending'); }),
-    ]);
+    const state = async (query: Promise<unknown>): Promise<unknown> =>
+      await Promise.race([
+        query.then(
+          () => 'resolved',
+          (error: { code: string }) => error.code,
+        ),
+        new Promise((resolve) => {
+          setTimeout(resolve, 500, 'pending');
+        }),
+      ]);
     const states = await Promise.all([state(innocent), state(broken)]);
     await sql.end({ timeout: 0 });
     expect(states).toEqual(['MAX_PARAMETERS_EXCEEDED', 'pending']);

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { contextOf, createLaneDatabase, statementOf, type LaneDatabase } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../support/lane-database.ts';
 
 /** Sessions of one login see each other's statement text in `pg_stat_activity`: a token in it can be read and replayed. */
 describe('a context token, watched by another session of the same login', () => {
   let database: LaneDatabase;
-  beforeAll(async () => { database = await createLaneDatabase(); });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+  });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
 
   /** Polls the activity view while something runs; returns how often it was asked and every text that it showed. */
   async function watch(work: () => Promise<void>): Promise<{ polls: number; texts: Set<string> }> {
@@ -15,9 +19,14 @@ describe('a context token, watched by another session of the same login', () => 
     const texts = new Set<string>();
     let polls = 0;
     let running = true;
-    const done = work().finally(() => { running = false; });
+    const done = work().finally(() => {
+      running = false;
+    });
     while (running) {
-      for (const row of await spy<{ query: string }[]>`select query from pg_stat_activity where pid <> pg_backend_pid() and usename = current_user`) texts.add(row.query);
+      for (const row of await spy<
+        { query: string }[]
+      >`select query from pg_stat_activity where pid <> pg_backend_pid() and usename = current_user`)
+        texts.add(row.query);
       polls++;
     }
     await done;
@@ -32,7 +41,9 @@ describe('a context token, watched by another session of the same login', () => 
       for (let time = 0; time < 30; time++) {
         await sql.begin(async (tx) => {
           await tx.unsafe(`set local tenancy.context = '${token}'`);
-          await new Promise((resolve) => { setTimeout(resolve, 10); });
+          await new Promise((resolve) => {
+            setTimeout(resolve, 10);
+          });
         });
       }
     });
@@ -46,10 +57,15 @@ describe('a context token, watched by another session of the same login', () => 
     const context = contextOf('a', { sign: () => token });
     const { polls, texts } = await watch(async () => {
       for (let time = 0; time < 60; time++) {
-        await Promise.all([lane.run({ context, statement: statementOf('select pg_sleep(0.002)') }), lane.run({ context, statement: statementOf('select 1') })]);
+        await Promise.all([
+          lane.run({ context, statement: statementOf('select pg_sleep(0.002)') }),
+          lane.run({ context, statement: statementOf('select 1') }),
+        ]);
         await lane.transaction(context, {}, async (tx) => {
           await tx.execute(statementOf('select 2'));
-          await new Promise((resolve) => { setTimeout(resolve, 2); });
+          await new Promise((resolve) => {
+            setTimeout(resolve, 2);
+          });
           await tx.execute(statementOf('select pg_sleep(0.001)'));
         });
       }

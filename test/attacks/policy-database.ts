@@ -10,7 +10,9 @@ import { adminClient, createDatabase, serverMajor, uniquePrefix, urlOf } from '.
 const driver = { max: 1, fetch_types: false, onnotice: () => {} } as const;
 
 /** What a statement met: its rows, or the SQLSTATE that refused it. */
-export type Outcome = { readonly rows: readonly Record<string, unknown>[]; readonly count: number } | { readonly refused: string; readonly message: string };
+export type Outcome =
+  | { readonly rows: readonly Record<string, unknown>[]; readonly count: number }
+  | { readonly refused: string; readonly message: string };
 
 /** A database as provisioning makes it: owner and service login without any privilege of their own, schema `tenancy`, a context key. */
 export class PolicyDatabase implements AsyncDisposable {
@@ -40,10 +42,18 @@ export class PolicyDatabase implements AsyncDisposable {
   }
 
   /** A superuser: to prepare, to take defences away, and to see what is really there. */
-  get admin(): Sql { return this.#admin!; }
-  get ownerSql(): Sql { return this.#ownerSql!; }
-  get appSql(): Sql { return this.#appSql!; }
-  get major(): number { return this.#major; }
+  get admin(): Sql {
+    return this.#admin!;
+  }
+  get ownerSql(): Sql {
+    return this.#ownerSql!;
+  }
+  get appSql(): Sql {
+    return this.#appSql!;
+  }
+  get major(): number {
+    return this.#major;
+  }
 
   /** A further client of one of the logins, ended with the database. */
   client(login: string): Sql {
@@ -57,7 +67,9 @@ export class PolicyDatabase implements AsyncDisposable {
   }
 
   /** A tenant's context for the service login, valid on every backend. */
-  token(tenantId: string): string { return this.signer().sign(tenantId, 0); }
+  token(tenantId: string): string {
+    return this.signer().sign(tenantId, 0);
+  }
 
   /** Makes a tenant's own schema, with its tables made by the owner, and installs policies. */
   async tenant(tenantId: string, ddl: string): Promise<string> {
@@ -75,7 +87,13 @@ export class PolicyDatabase implements AsyncDisposable {
   }
 
   async install(schema: string, tenantId: string | undefined): Promise<Awaited<ReturnType<typeof installPolicies>>> {
-    return await installPolicies(this.ownerSql, { schema, isolation: tenantId === undefined ? 'row' : 'schema', tenantId, ownerRole: this.owner, appRole: this.app });
+    return await installPolicies(this.ownerSql, {
+      schema,
+      isolation: tenantId === undefined ? 'row' : 'schema',
+      tenantId,
+      ownerRole: this.owner,
+      appRole: this.app,
+    });
   }
 
   /** Runs SQL as the service login under a context, in a transaction that is committed; undefined means no context at all. */
@@ -96,7 +114,9 @@ export class PolicyDatabase implements AsyncDisposable {
     for (const sql of [...this.#clients, this.#appSql, this.#ownerSql, this.#admin]) await sql?.end({ timeout: 1 });
     await this.#made?.[Symbol.asyncDispose]();
     const server = adminClient();
-    const roles = await server<{ name: string }[]>`select rolname::text as name from pg_roles where starts_with(rolname::text, ${this.prefix})`;
+    const roles = await server<
+      { name: string }[]
+    >`select rolname::text as name from pg_roles where starts_with(rolname::text, ${this.prefix})`;
     for (const { name } of roles) await server.unsafe(`drop role if exists "${name}"`);
     await server.end();
   }
@@ -105,7 +125,9 @@ export class PolicyDatabase implements AsyncDisposable {
     this.#major = await serverMajor();
     const server = adminClient();
     for (const role of [this.owner, this.app]) {
-      await server.unsafe(`create role ${role} login password '${this.password}' nosuperuser nocreatedb nocreaterole nobypassrls noinherit`);
+      await server.unsafe(
+        `create role ${role} login password '${this.password}' nosuperuser nocreatedb nocreaterole nobypassrls noinherit`,
+      );
     }
     this.#made = await createDatabase(this.database);
     await server.unsafe(`alter database ${this.database} owner to ${this.owner}`);

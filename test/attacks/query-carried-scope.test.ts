@@ -2,14 +2,21 @@ import { count, eq, exists, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NoTenantError, TransactionOverError, WrongTenantError } from '../../src/errors.ts';
 import { archive, orders, products } from '../integration/database/sample-schema.ts';
-import { type SampleWorld, sampleWorld, type StockDatabase } from '../integration/database/sample-world.ts';
+import { type SampleWorld, type StockDatabase, sampleWorld } from '../integration/database/sample-world.ts';
 import { runAs } from '../support/direct-route.ts';
 
 let world: SampleWorld;
 let stock: StockDatabase;
-beforeAll(async () => { world = await sampleWorld(); stock = await world.stockOn('pool'); });
-afterAll(async () => { await world[Symbol.asyncDispose](); });
-beforeEach(() => { world.sink.events.length = 0; });
+beforeAll(async () => {
+  world = await sampleWorld();
+  stock = await world.stockOn('pool');
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  world.sink.events.length = 0;
+});
 
 type Carried = (world: SampleWorld) => PromiseLike<unknown>;
 
@@ -23,9 +30,14 @@ const carried: Record<string, Carried> = {
   $count: ({ scoped }) => scoped.db.$count(products),
   execute: ({ scoped }) => scoped.db.execute('select * from products'),
   'tenancy.sql': ({ scoped }) => scoped.sql`select * from products`,
-  'union': ({ scoped }) => scoped.db.select({ id: products.id }).from(products).unionAll(scoped.db.select({ id: orders.id }).from(orders)),
+  union: ({ scoped }) =>
+    scoped.db
+      .select({ id: products.id })
+      .from(products)
+      .unionAll(scoped.db.select({ id: orders.id }).from(orders)),
   'execute()': ({ scoped }) => {
     const query = scoped.db.select().from(products);
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what is carried
     return { then: (...settle) => query.execute().then(...settle) } as PromiseLike<unknown>;
   },
 };
@@ -44,7 +56,9 @@ describe('a query carried out of its scope', () => {
       const error = await runAs('beta', () => box.query).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(WrongTenantError);
       expect(error).toMatchObject({ tenantId: 'alpha', currentTenantId: 'beta', auditId: world.sink.events[0]!.id });
-      expect(world.sink.events).toMatchObject([{ action: 'scope.wrong-tenant', tenantId: 'beta', targetTenantId: 'alpha', outcome: 'refused' }]);
+      expect(world.sink.events).toMatchObject([
+        { action: 'scope.wrong-tenant', tenantId: 'beta', targetTenantId: 'alpha', outcome: 'refused' },
+      ]);
       expect(world.pool.sent.length).toBe(sent);
     });
 
@@ -63,22 +77,28 @@ describe('a query carried out of its scope', () => {
 
   it('work that outlives its scope is refused', async () => {
     let release: () => void = () => {};
-    const gate = new Promise<void>((resolve) => { release = resolve; });
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const { late } = await runAs('alpha', () => ({ late: gate.then(() => world.scoped.db.select().from(products)) }));
     release();
     await expect(late).rejects.toBeInstanceOf(WrongTenantError);
   });
 
   it('a thenable that run’s callback returns is awaited inside', async () => {
-    expect(await runAs('alpha', () => world.scoped.db.select({ owner: products.owner }).from(products))).toEqual(Array(3).fill({ owner: 'alpha' }));
+    expect(await runAs('alpha', () => world.scoped.db.select({ owner: products.owner }).from(products))).toEqual(
+      Array(3).fill({ owner: 'alpha' }),
+    );
   });
 
   it('interleaved scopes each see their own rows', async () => {
-    const work = Array.from({ length: 60 }, (_, i) => world.tenants[i % 3]!).map((tenant) => runAs(tenant, async () => {
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
-      const rows = await world.scoped.db.select({ owner: products.owner }).from(products);
-      expect(new Set(rows.map(({ owner }) => owner))).toEqual(new Set([tenant]));
-    }));
+    const work = Array.from({ length: 60 }, (_, i) => world.tenants[i % 3]!).map((tenant) =>
+      runAs(tenant, async () => {
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
+        const rows = await world.scoped.db.select({ owner: products.owner }).from(products);
+        expect(new Set(rows.map(({ owner }) => owner))).toEqual(new Set([tenant]));
+      }),
+    );
     await Promise.all(work);
   });
 });
@@ -87,8 +107,18 @@ describe('prepared queries', () => {
   it('run as whoever executes them, with that tenant’s predicate', async () => {
     // Control: a prepared query of stock drizzle knows no tenant.
     expect(await stock.select().from(products).prepare('p').execute()).toHaveLength(10);
-    const prepared = world.scoped.db.select({ owner: products.owner }).from(products).where(eq(products.sku, sql.placeholder('sku'))).prepare('p');
-    const underAlpha = await runAs('alpha', () => ({ prepared: world.scoped.db.select({ owner: products.owner }).from(products).where(eq(products.sku, sql.placeholder('sku'))).prepare('q') }));
+    const prepared = world.scoped.db
+      .select({ owner: products.owner })
+      .from(products)
+      .where(eq(products.sku, sql.placeholder('sku')))
+      .prepare('p');
+    const underAlpha = await runAs('alpha', () => ({
+      prepared: world.scoped.db
+        .select({ owner: products.owner })
+        .from(products)
+        .where(eq(products.sku, sql.placeholder('sku')))
+        .prepare('q'),
+    }));
     for (const tenant of world.tenants) {
       expect(await runAs(tenant, () => prepared.execute({ sku: 'apple' }))).toEqual([{ owner: tenant }]);
       expect(await runAs(tenant, () => underAlpha.prepared.execute({ sku: 'apple' }))).toEqual([{ owner: tenant }]);
@@ -99,8 +129,12 @@ describe('prepared queries', () => {
 
   it('a subquery made under one tenant is the executing tenant’s in another’s query', async () => {
     const { q } = await runAs('alpha', () => ({ q: world.scoped.db.select({ owner: products.owner }).from(products).as('q') }));
-    expect(await runAs('beta', () => world.scoped.db.select({ owner: q.owner, n: count() }).from(q).groupBy(q.owner))).toEqual([{ owner: 'beta', n: 3 }]);
-    const { builder } = await runAs('alpha', () => ({ builder: world.scoped.db.select().from(products).where(eq(products.sku, 'only-c')) }));
+    expect(await runAs('beta', () => world.scoped.db.select({ owner: q.owner, n: count() }).from(q).groupBy(q.owner))).toEqual([
+      { owner: 'beta', n: 3 },
+    ]);
+    const { builder } = await runAs('alpha', () => ({
+      builder: world.scoped.db.select().from(products).where(eq(products.sku, 'only-c')),
+    }));
     expect(await runAs('beta', () => world.scoped.db.select().from(archive).where(exists(builder)))).toEqual([]);
     expect(await runAs('gamma', () => world.scoped.db.select().from(archive).where(exists(builder)))).toHaveLength(2);
   });
@@ -109,13 +143,17 @@ describe('prepared queries', () => {
 describe('transactions', () => {
   it('tenancy.db inside the callback joins, and rolls back with it', async () => {
     const { db, sql: raw } = world.scoped;
-    await expect(runAs('alpha', () => db.transaction(async (tx) => {
-      await tx.insert(archive).values({ id: 800, sku: 'x', owner: 'x' });
-      await db.insert(archive).values({ id: 801, sku: 'x', owner: 'x' });
-      await raw`insert into archive (tenant_id, id, sku, owner) values ('alpha', 802, 'x', 'x')`;
-      expect(await db.$count(archive, sql`id >= 800`)).toBe(3);
-      tx.rollback();
-    }))).rejects.toThrow('Rollback');
+    await expect(
+      runAs('alpha', () =>
+        db.transaction(async (tx) => {
+          await tx.insert(archive).values({ id: 800, sku: 'x', owner: 'x' });
+          await db.insert(archive).values({ id: 801, sku: 'x', owner: 'x' });
+          await raw`insert into archive (tenant_id, id, sku, owner) values ('alpha', 802, 'x', 'x')`;
+          expect(await db.$count(archive, sql`id >= 800`)).toBe(3);
+          tx.rollback();
+        }),
+      ),
+    ).rejects.toThrow('Rollback');
     expect(await runAs('alpha', () => db.$count(archive, sql`id >= 800`))).toBe(0);
     // Control: on the outside the same insert commits by itself.
     await runAs('alpha', () => db.insert(archive).values({ id: 801, sku: 'x', owner: 'x' }));
@@ -125,30 +163,44 @@ describe('transactions', () => {
 
   it('what was prepared or made before joins the transaction in which it is awaited', async () => {
     const { db } = world.scoped;
-    const prepared = db.insert(archive).values({ id: sql.placeholder('id'), sku: 'x', owner: 'x' }).prepare('early');
+    const prepared = db
+      .insert(archive)
+      .values({ id: sql.placeholder('id'), sku: 'x', owner: 'x' })
+      .prepare('early');
     await runAs('alpha', async () => {
       const early = db.insert(archive).values({ id: 806, sku: 'x', owner: 'x' });
-      await expect(db.transaction(async (tx) => {
-        await prepared.execute({ id: 805 });
-        await early;
-        expect(await tx.$count(archive, sql`id >= 800`)).toBe(2);
-        tx.rollback();
-      })).rejects.toThrow('Rollback');
+      await expect(
+        db.transaction(async (tx) => {
+          await prepared.execute({ id: 805 });
+          await early;
+          expect(await tx.$count(archive, sql`id >= 800`)).toBe(2);
+          tx.rollback();
+        }),
+      ).rejects.toThrow('Rollback');
       expect(await db.$count(archive, sql`id >= 800`)).toBe(0);
     });
   });
 
   it('nested ones are savepoints', async () => {
     const { db } = world.scoped;
-    await runAs('alpha', () => db.transaction(async (tx) => {
-      await tx.insert(archive).values({ id: 810, sku: 'x', owner: 'x' });
-      await db.transaction(async (inner) => {
-        await inner.insert(archive).values({ id: 811, sku: 'x', owner: 'x' });
-        inner.rollback();
-      }).catch(() => {});
-      await tx.transaction(async (inner) => { await inner.insert(archive).values({ id: 812, sku: 'x', owner: 'x' }); });
-      await expect(db.transaction(async () => {}, { isolationLevel: 'serializable' })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
-    }, { isolationLevel: 'repeatable read', accessMode: 'read write' }));
+    await runAs('alpha', () =>
+      db.transaction(
+        async (tx) => {
+          await tx.insert(archive).values({ id: 810, sku: 'x', owner: 'x' });
+          await db
+            .transaction(async (inner) => {
+              await inner.insert(archive).values({ id: 811, sku: 'x', owner: 'x' });
+              inner.rollback();
+            })
+            .catch(() => {});
+          await tx.transaction(async (inner) => {
+            await inner.insert(archive).values({ id: 812, sku: 'x', owner: 'x' });
+          });
+          await expect(db.transaction(async () => {}, { isolationLevel: 'serializable' })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+        },
+        { isolationLevel: 'repeatable read', accessMode: 'read write' },
+      ),
+    );
     const rows = await runAs('alpha', () => db.delete(archive).where(sql`id >= 800`).returning({ id: archive.id }));
     expect(rows.map(({ id }) => id).sort()).toEqual([810, 812]);
   });
@@ -171,18 +223,22 @@ describe('transactions', () => {
 
   it('a savepoint’s object is over when the savepoint is', async () => {
     const { db } = world.scoped;
-    await runAs('alpha', () => db.transaction(async (tx) => {
-      const { inner } = await tx.transaction(async (nested) => ({ inner: nested }));
-      await expect(inner.select().from(products)).rejects.toBeInstanceOf(TransactionOverError);
-      expect(await tx.select().from(products)).toHaveLength(3);
-    }));
+    await runAs('alpha', () =>
+      db.transaction(async (tx) => {
+        const { inner } = await tx.transaction(async (nested) => ({ inner: nested }));
+        await expect(inner.select().from(products)).rejects.toBeInstanceOf(TransactionOverError);
+        expect(await tx.select().from(products)).toHaveLength(3);
+      }),
+    );
   });
 
   it('work that outlives the callback does not slip out of the transaction', async () => {
     const { db } = world.scoped;
     await runAs('alpha', async () => {
       let release: () => void = () => {};
-      const gate = new Promise<void>((resolve) => { release = resolve; });
+      const gate = new Promise<void>((resolve) => {
+        release = resolve;
+      });
       const { late } = await db.transaction(async () => ({ late: gate.then(() => db.delete(archive)) }));
       release();
       await expect(late).rejects.toBeInstanceOf(TransactionOverError);
@@ -191,18 +247,24 @@ describe('transactions', () => {
 
   it('another tenant’s scope inside the callback has nothing of it', async () => {
     const { db } = world.scoped;
-    await runAs('alpha', () => db.transaction(async (tx) => {
-      await tx.select().from(products);
-      const carriedTx = runAs('beta', () => tx.select().from(products));
-      await expect(carriedTx).rejects.toBeInstanceOf(WrongTenantError);
-    }));
+    await runAs('alpha', () =>
+      db.transaction(async (tx) => {
+        await tx.select().from(products);
+        const carriedTx = runAs('beta', () => tx.select().from(products));
+        await expect(carriedTx).rejects.toBeInstanceOf(WrongTenantError);
+      }),
+    );
     expect(world.sink.events).toMatchObject([{ action: 'scope.wrong-tenant', tenantId: 'beta', targetTenantId: 'alpha' }]);
     const seen: string[] = [];
-    await runAs('alpha', () => db.transaction(async (tx) => {
-      await tx.select().from(products);
-      // Beta's statement waits for a lane of its own: it must not run in alpha's transaction.
-      void runAs('beta', () => db.select({ owner: products.owner }).from(products)).then((rows) => seen.push(...rows.map(({ owner }) => owner)));
-    }));
+    await runAs('alpha', () =>
+      db.transaction(async (tx) => {
+        await tx.select().from(products);
+        // Beta's statement waits for a lane of its own: it must not run in alpha's transaction.
+        void runAs('beta', () => db.select({ owner: products.owner }).from(products)).then((rows) =>
+          seen.push(...rows.map(({ owner }) => owner)),
+        );
+      }),
+    );
     await runAs('beta', () => db.select().from(products));
     expect(new Set(seen)).toEqual(new Set(['beta']));
     expect(world.pool.sent.filter(({ tenantId, transaction }) => tenantId === 'beta' && transaction)).toEqual([]);

@@ -29,14 +29,22 @@ beforeAll(async () => {
     create policy tenancy_tenant on pool.archive using (tenant_id = current_setting('tenancy.context', true));
     grant usage on schema pool, reference to ${login}; grant select, insert, update, delete on all tables in schema pool to ${login};`);
   client = postgres(urlOf(login, password, database), { max: 1, onnotice: () => {}, fetch_types: false });
-  scoped = createScopedDatabase({ schema, router: new DirectRouter(new DirectPool(client), { alpha: 'pool', beta: 'pool', gamma: 'pool' }), keys: world.keys, auditor: new Auditor([world.sink]) });
+  scoped = createScopedDatabase({
+    schema,
+    router: new DirectRouter(new DirectPool(client), { alpha: 'pool', beta: 'pool', gamma: 'pool' }),
+    keys: world.keys,
+    auditor: new Auditor([world.sink]),
+  });
 });
 afterAll(async () => {
   await client.end();
   await world.admin.unsafe(`drop owned by ${login}; drop role ${login}`);
   await world[Symbol.asyncDispose]();
 });
-beforeEach(() => { world.sink.events.length = 0; world.sink.broken = false; });
+beforeEach(() => {
+  world.sink.events.length = 0;
+  world.sink.broken = false;
+});
 
 describe('a refusal of PostgreSQL', () => {
   it('is recorded before it is thrown, with both tenants', async () => {
@@ -44,23 +52,33 @@ describe('a refusal of PostgreSQL', () => {
     await expect(runAs('alpha', () => scoped.sql`select pool.require_tenant(${'alpha'})`)).resolves.toHaveLength(1);
     const error = await runAs('alpha', () => scoped.sql`select pool.require_tenant(${'beta'})`).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(PolicyViolationError);
-    expect(world.sink.events).toMatchObject([{ action: 'query.policy', outcome: 'refused', tenantId: 'alpha', targetTenantId: 'beta', errorCode: '42501' }]);
+    expect(world.sink.events).toMatchObject([
+      { action: 'query.policy', outcome: 'refused', tenantId: 'alpha', targetTenantId: 'beta', errorCode: '42501' },
+    ]);
     expect(error).toMatchObject({ auditId: world.sink.events[0]!.id, tenantId: 'alpha', sqlState: '42501' });
   });
 
   it('in a transaction, once', async () => {
-    const attempt = runAs('alpha', () => scoped.db.transaction(async (tx) => { await tx.execute(`insert into archive (tenant_id, id, sku, owner) values ('beta', 900, 'x', 'x')`); }));
+    const attempt = runAs('alpha', () =>
+      scoped.db.transaction(async (tx) => {
+        await tx.execute(`insert into archive (tenant_id, id, sku, owner) values ('beta', 900, 'x', 'x')`);
+      }),
+    );
     await expect(attempt).rejects.toBeInstanceOf(PolicyViolationError);
     expect(world.sink.events).toHaveLength(1);
   });
 
   it('stays one when the audit can’t be kept', async () => {
     world.sink.broken = true;
-    await expect(runAs('alpha', () => scoped.sql`insert into archive (tenant_id, id, sku, owner) values ('beta', 901, 'x', 'x')`)).rejects.toBeInstanceOf(PolicyViolationError);
+    await expect(
+      runAs('alpha', () => scoped.sql`insert into archive (tenant_id, id, sku, owner) values ('beta', 901, 'x', 'x')`),
+    ).rejects.toBeInstanceOf(PolicyViolationError);
   });
 
   it('carries no parameter, and drizzle’s own error never surfaces', async () => {
-    const error = await runAs('alpha', () => scoped.db.insert(archive).values([{ id: 1, sku: 'secret-value', owner: 'x' }])).catch((thrown: unknown) => thrown);
+    const error = await runAs('alpha', () => scoped.db.insert(archive).values([{ id: 1, sku: 'secret-value', owner: 'x' }])).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(error).toBeInstanceOf(QueryFailedError);
     expect((error as Error).constructor.name).not.toBe('DrizzleQueryError');
     expect(error).not.toHaveProperty('params');
@@ -73,7 +91,9 @@ describe('raw SQL', () => {
     expect(await runAs('alpha', () => world.scoped.sql`select * from archive`)).toHaveLength(6);
     expect(await runAs('alpha', () => scoped.sql`select * from archive`)).toHaveLength(2);
     expect(await runAs('alpha', () => scoped.db.execute('select * from archive'))).toHaveLength(2);
-    expect(await runAs('alpha', () => scoped.db.execute(drizzleSql`select * from ${archive} where ${archive.id} = ${9}`))).toMatchObject([{ tenant_id: 'alpha', id: 9 }]);
+    expect(await runAs('alpha', () => scoped.db.execute(drizzleSql`select * from ${archive} where ${archive.id} = ${9}`))).toMatchObject([
+      { tenant_id: 'alpha', id: 9 },
+    ]);
   });
 
   it('takes values as parameters, composes fragments and quotes names', async () => {
@@ -94,7 +114,9 @@ describe('raw SQL', () => {
 
   it('an OR or an unclosed comment in a builder’s condition does not reach past the predicate', async () => {
     const owners = async (condition: string) => {
-      const rows = await runAs('alpha', () => world.scoped.db.select({ owner: products.owner }).from(products).where(drizzleSql.raw(condition)));
+      const rows = await runAs('alpha', () =>
+        world.scoped.db.select({ owner: products.owner }).from(products).where(drizzleSql.raw(condition)),
+      );
       return new Set(rows.map(({ owner }) => owner));
     };
     expect(await owners('true or true')).toEqual(new Set(['alpha']));

@@ -10,17 +10,32 @@ import type { ScopedDatabase } from '../../src/database/scoped-database.ts';
 import { tenantKey } from '../../src/database/tenant-key.ts';
 import { tenantTable } from '../../src/database/tenant-table.ts';
 
-const products = tenantTable('products', {
-  id: uuid('id').defaultRandom().notNull(), sku: text('sku').notNull(), price: integer('price'), iban: encryptedText('iban').notNull(),
-  address: encryptedJson<{ city: string }>('address'), logo: encryptedBytes('logo'), unnamed: encryptedText(),
-}, (t) => [tenantKey(t.id)]);
+const products = tenantTable(
+  'products',
+  {
+    id: uuid('id').defaultRandom().notNull(),
+    sku: text('sku').notNull(),
+    price: integer('price'),
+    iban: encryptedText('iban').notNull(),
+    address: encryptedJson<{ city: string }>('address'),
+    logo: encryptedBytes('logo'),
+    unnamed: encryptedText(),
+  },
+  (t) => [tenantKey(t.id)],
+);
 const orders = tenantTable('orders', { id: integer('id').notNull(), productId: uuid('product_id') }, (t) => [tenantKey(t.tenantId, t.id)]);
 const currencies = referenceTable('currencies', { code: text('code').primaryKey() });
-const orderRelations = relations(orders, ({ one }) => ({ product: one(products, { fields: [orders.productId], references: [products.id] }) }));
+const orderRelations = relations(orders, ({ one }) => ({
+  product: one(products, { fields: [orders.productId], references: [products.id] }),
+}));
 const schema = { products, orders, currencies, orderRelations };
 
 // What stock drizzle makes of the same columns.
-const stockOrders = pgTable('orders', { tenantId: text('tenant_id').notNull(), id: integer('id').notNull(), productId: uuid('product_id') });
+const stockOrders = pgTable('orders', {
+  tenantId: text('tenant_id').notNull(),
+  id: integer('id').notNull(),
+  productId: uuid('product_id'),
+});
 
 declare const scoped: ScopedDatabase<typeof schema>;
 const { db, sql } = scoped;
@@ -29,7 +44,14 @@ const stock = drizzle.mock();
 describe('types', () => {
   it('rows have tenantId and plaintext', () => {
     expectTypeOf<typeof products.$inferSelect>().toEqualTypeOf<{
-      tenantId: string; id: string; sku: string; price: number | null; iban: string; address: { city: string } | null; logo: Buffer | null; unnamed: string | null;
+      tenantId: string;
+      id: string;
+      sku: string;
+      price: number | null;
+      iban: string;
+      address: { city: string } | null;
+      logo: Buffer | null;
+      unnamed: string | null;
     }>();
   });
 
@@ -39,7 +61,9 @@ describe('types', () => {
     expectTypeOf<{ tenantId: string; sku: string; iban: string }>().toExtend<Insert>();
     expectTypeOf<{ sku: string }>().not.toExtend<Insert>();
     expectTypeOf<{ sku: string; iban: number }>().not.toExtend<Insert>();
-    db.insert(products).values({ sku: 'a', iban: 'b' }).onConflictDoUpdate({ target: products.sku, set: { price: 1 } });
+    db.insert(products)
+      .values({ sku: 'a', iban: 'b' })
+      .onConflictDoUpdate({ target: products.sku, set: { price: 1 } });
     // @ts-expect-error a column of another type
     db.insert(products).values({ sku: 'a', iban: 5 });
   });

@@ -5,6 +5,7 @@ import { parseTenantId } from '../../tenant/tenant-id.ts';
 import { collect, wholeNumber } from '../arguments.ts';
 import type { CliSession } from '../cli-session.ts';
 import { exitCode } from '../exit-code.ts';
+import { requireTier } from '../require-tier.ts';
 import type { Column } from '../table.ts';
 
 interface UpOptions {
@@ -25,7 +26,8 @@ export function addMigrateUp(parent: Command, session: CliSession): void {
     .option('--keep-going', 'go on with other targets when one fails')
     .action(async (options: UpOptions) => {
       const tenants = options.tenant?.map(parseTenantId);
-      await session.withControl(async (control) => {
+      await session.withControl(async (control, config) => {
+        requireTier(options.tier, config);
         using bar = session.output.progress('migrate');
         const report = await control.migrate({
           tier: options.tier,

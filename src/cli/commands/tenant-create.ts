@@ -4,6 +4,7 @@ import type { ProvisionReport, ProvisionStep } from '../../provision/provision-r
 import type { TenantConfig } from '../../tenant/tenant-config.ts';
 import { readTenantConfig } from '../../tenant/tenant-config-file.ts';
 import type { CliSession } from '../cli-session.ts';
+import { exitCodeOf } from '../error-report.ts';
 import { exitCode } from '../exit-code.ts';
 import type { ProgressBar } from '../progress-bar.ts';
 import type { Column } from '../table.ts';
@@ -67,8 +68,13 @@ export function addTenantCreate(parent: Command, session: CliSession): void {
         }
         bar[Symbol.dispose]();
         session.output.result({ tenants: outcomes }, () => session.output.table(outcomes, columns(session), 'No tenants.'));
-        for (const { error } of outcomes.filter(({ outcome }) => outcome === 'failed')) session.output.error(error);
-        if (outcomes.some(({ outcome }) => outcome === 'failed')) return exitCode.failure;
+        const failures = outcomes.filter(({ outcome }) => outcome === 'failed');
+        for (const { error } of failures) session.output.error(error);
+        if (failures.length > 0) {
+          // A tier that does not exist is seen by the control plane only, but it is as wrong a file as any other.
+          const nothingDone = !outcomes.some(({ outcome }) => outcome === 'created');
+          return nothingDone && failures.every(({ error }) => exitCodeOf(error) === exitCode.usage) ? exitCode.usage : exitCode.failure;
+        }
         if (outcomes.some(({ outcome }) => outcome === 'skipped')) session.refuseWhenAborted();
         return exitCode.ok;
       });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runAs } from '../../support/direct-route.ts';
 import { indifferent, readShapes, writeShapes } from './query-shapes.ts';
-import { type SampleWorld, sampleWorld, type StockDatabase } from './sample-world.ts';
+import { type SampleWorld, type StockDatabase, sampleWorld } from './sample-world.ts';
 
 const tables = ['products', 'orders', 'archive', 'suppliers'];
 
@@ -14,7 +14,9 @@ beforeAll(async () => {
   for (const tenant of world.tenants) copies.set(tenant, await world.stockOn(tenant));
   everybody = await world.stockOn('pool');
 });
-afterAll(async () => { await world[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
 
 /** Plain data: without drizzle's or our extra properties on arrays. */
 function plain(rows: unknown): unknown {
@@ -31,9 +33,20 @@ describe('reads answer what stock drizzle answers over the tenant’s rows alone
       const leaks: boolean[] = [];
       for (const tenant of world.tenants) {
         const expected = plain(await shape(copies.get(tenant)!));
-        const actual = plain(await runAs(tenant, () => shape(world.scoped.db as never)));
-        expect(actual, tenant).toEqual(expected);
-        leaks.push(JSON.stringify(sorted(plain(await shape(everybody).then((rows) => rows, () => 'error')))) !== JSON.stringify(sorted(expected)));
+        for (const { db } of [world.scoped, world.laned])
+          expect(plain(await runAs(tenant, () => shape(db as never))), tenant).toEqual(expected);
+        leaks.push(
+          JSON.stringify(
+            sorted(
+              plain(
+                await shape(everybody).then(
+                  (rows) => rows,
+                  () => 'error',
+                ),
+              ),
+            ),
+          ) !== JSON.stringify(sorted(expected)),
+        );
       }
       // The control: over everybody's rows stock drizzle answers otherwise, so that the comparison can fail.
       if (!indifferent.has(name)) expect(leaks).toContain(true);
@@ -47,11 +60,15 @@ describe('writes do what stock drizzle does to the tenant’s rows alone, and to
   async function stockEffect(db: StockDatabase, shape: (db: StockDatabase) => PromiseLike<unknown>, schema: string) {
     let answer: unknown;
     const after: Record<string, unknown> = {};
-    await db.transaction(async (tx) => {
-      answer = plain(await shape(tx as never));
-      for (const table of tables) after[table] = sorted(plain(await tx.execute(`select * from ${schema}.${table}`)));
-      throw undo;
-    }).catch((error: unknown) => { if (error !== undo) throw error; });
+    await db
+      .transaction(async (tx) => {
+        answer = plain(await shape(tx as never));
+        for (const table of tables) after[table] = sorted(plain(await tx.execute(`select to_jsonb(t) as row from ${schema}.${table} t`)));
+        throw undo;
+      })
+      .catch((error: unknown) => {
+        if (error !== undo) throw error;
+      });
     return { answer, after };
   }
 
@@ -59,21 +76,29 @@ describe('writes do what stock drizzle does to the tenant’s rows alone, and to
     it(name, async () => {
       for (const tenant of world.tenants) {
         const expected = await stockEffect(copies.get(tenant)!, shape, tenant);
-        let answer: unknown;
-        const mine: Record<string, unknown> = {};
-        const others: Record<string, unknown> = {};
-        await runAs(tenant, () => world.scoped.db.transaction(async (tx) => {
-          answer = plain(await shape(tx as never));
+        for (const { db } of [world.scoped, world.laned]) {
+          let answer: unknown;
+          const mine: Record<string, unknown> = {};
+          const others: Record<string, unknown> = {};
+          await runAs(tenant, () =>
+            db.transaction(async (tx) => {
+              answer = plain(await shape(tx as never));
+              for (const table of tables) {
+                mine[table] = sorted(plain(await tx.execute(`select to_jsonb(t) as row from ${table} t where tenant_id = '${tenant}'`)));
+                others[table] = sorted(plain(await tx.execute(`select to_jsonb(t) as row from ${table} t where tenant_id <> '${tenant}'`)));
+              }
+              throw undo;
+            }),
+          ).catch((error: unknown) => {
+            if (error !== undo) throw error;
+          });
+          expect(answer, tenant).toEqual(expected.answer);
+          expect(mine, tenant).toEqual(expected.after);
           for (const table of tables) {
-            mine[table] = sorted(plain(await tx.execute(`select * from ${table} where tenant_id = '${tenant}'`)));
-            others[table] = sorted(plain(await tx.execute(`select * from ${table} where tenant_id <> '${tenant}'`)));
+            expect(others[table], tenant).toEqual(
+              sorted(plain(await world.admin.unsafe(`select to_jsonb(t) as row from pool.${table} t where tenant_id <> '${tenant}'`))),
+            );
           }
-          throw undo;
-        })).catch((error: unknown) => { if (error !== undo) throw error; });
-        expect(answer, tenant).toEqual(expected.answer);
-        expect(mine, tenant).toEqual(expected.after);
-        for (const table of tables) {
-          expect(others[table], tenant).toEqual(sorted(plain(await world.admin.unsafe(`select * from pool.${table} where tenant_id <> '${tenant}'`))));
         }
       }
     });

@@ -1,4 +1,29 @@
-import { and, asc, avg, between, count, desc, eq, exists, gt, gte, ilike, inArray, isNotNull, isNull, like, lt, max, ne, not, notExists, notInArray, or, sql, sum } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  avg,
+  between,
+  count,
+  desc,
+  eq,
+  exists,
+  gt,
+  gte,
+  ilike,
+  inArray,
+  isNotNull,
+  isNull,
+  like,
+  lt,
+  max,
+  ne,
+  not,
+  notExists,
+  notInArray,
+  or,
+  sql,
+  sum,
+} from 'drizzle-orm';
 import { alias, except, intersect, QueryBuilder, union, unionAll } from 'drizzle-orm/pg-core';
 import { archive, currencies, orders, products } from './sample-schema.ts';
 import type { StockDatabase } from './sample-world.ts';
@@ -13,67 +38,220 @@ export const readShapes: Record<string, Shape> = {
   'all columns': (db) => db.select().from(products).orderBy(products.id),
   'some columns': (db) => db.select({ id: products.id, owner: products.owner }).from(products).orderBy(products.id),
   'where eq': (db) => db.select().from(products).where(eq(products.sku, 'apple')),
-  'where or at the top': (db) => db.select().from(products).where(or(eq(products.id, 1), eq(products.id, 2))).orderBy(products.id),
+  'where or at the top': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(or(eq(products.id, 1), eq(products.id, 2)))
+      .orderBy(products.id),
   'where raw or': (db) => db.select().from(products).where(sql`${products.id} = 1 or true`).orderBy(products.id),
-  'where not': (db) => db.select().from(products).where(not(eq(products.sku, 'apple'))).orderBy(products.id),
-  'where inArray': (db) => db.select().from(products).where(inArray(products.sku, ['apple', 'only-c'])).orderBy(products.id),
-  'where notInArray': (db) => db.select().from(products).where(notInArray(products.id, [1])).orderBy(products.id),
-  'where between and like': (db) => db.select().from(products).where(and(between(products.price, 11, 40), like(products.sku, 'p%'))).orderBy(products.id),
-  'where ilike and ne': (db) => db.select().from(products).where(and(ilike(products.sku, 'P%'), ne(products.price, 20))).orderBy(products.id),
+  'where not': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(not(eq(products.sku, 'apple')))
+      .orderBy(products.id),
+  'where inArray': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(inArray(products.sku, ['apple', 'only-c']))
+      .orderBy(products.id),
+  'where notInArray': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(notInArray(products.id, [1]))
+      .orderBy(products.id),
+  'where between and like': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(and(between(products.price, 11, 40), like(products.sku, 'p%')))
+      .orderBy(products.id),
+  'where ilike and ne': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(and(ilike(products.sku, 'P%'), ne(products.price, 20)))
+      .orderBy(products.id),
   'where isNull': (db) => db.select().from(orders).where(isNull(orders.productId)).orderBy(orders.id),
   'limit and offset': (db) => db.select().from(products).orderBy(desc(products.id)).limit(1).offset(1),
-  'distinct': (db) => db.selectDistinct({ owner: products.owner, currency: products.currency }).from(products).orderBy(products.owner),
-  'distinct on': (db) => db.selectDistinctOn([orders.productId], { productId: orders.productId, owner: orders.owner, id: orders.id }).from(orders).orderBy(orders.productId, orders.id),
-  'group by': (db) => db.select({ productId: orders.productId, n: count(), total: sum(orders.quantity) }).from(orders).groupBy(orders.productId).orderBy(orders.productId),
-  'having': (db) => db.select({ productId: orders.productId, n: count() }).from(orders).groupBy(orders.productId).having(({ n }) => gt(n, 1)).orderBy(orders.productId),
-  'aggregates': (db) => db.select({ n: count(), most: max(products.price), mean: avg(products.price) }).from(products),
-  'expressions': (db) => db.select({ upper: sql<string>`upper(${products.owner})`.as('upper'), double: sql<number>`${products.price} * 2` }).from(products).orderBy(products.id),
+  distinct: (db) => db.selectDistinct({ owner: products.owner, currency: products.currency }).from(products).orderBy(products.owner),
+  'distinct on': (db) =>
+    db
+      .selectDistinctOn([orders.productId], { productId: orders.productId, owner: orders.owner, id: orders.id })
+      .from(orders)
+      .orderBy(orders.productId, orders.id),
+  'group by': (db) =>
+    db
+      .select({ productId: orders.productId, n: count(), total: sum(orders.quantity) })
+      .from(orders)
+      .groupBy(orders.productId)
+      .orderBy(orders.productId),
+  having: (db) =>
+    db
+      .select({ productId: orders.productId, n: count() })
+      .from(orders)
+      .groupBy(orders.productId)
+      .having(({ n }) => gt(n, 1))
+      .orderBy(orders.productId),
+  aggregates: (db) => db.select({ n: count(), most: max(products.price), mean: avg(products.price) }).from(products),
+  expressions: (db) =>
+    db
+      .select({ upper: sql<string>`upper(${products.owner})`.as('upper'), double: sql<number>`${products.price} * 2` })
+      .from(products)
+      .orderBy(products.id),
   'inner join': (db) => db.select().from(orders).innerJoin(products, eq(orders.productId, products.id)).orderBy(orders.id),
   'left join': (db) => db.select().from(products).leftJoin(orders, eq(orders.productId, products.id)).orderBy(products.id, orders.id),
   'left join of what only others have': (db) => db.select().from(orders).leftJoin(products, eq(products.id, 4)).orderBy(orders.id),
   'right join': (db) => db.select().from(orders).rightJoin(products, eq(orders.productId, products.id)).orderBy(products.id, orders.id),
   'full join': (db) => db.select().from(orders).fullJoin(products, eq(orders.productId, products.id)).orderBy(products.id, orders.id),
-  'full join on a number': (db) => db.select().from(products).fullJoin(orders, eq(orders.quantity, products.price)).orderBy(products.id, orders.id),
-  'cross join': (db) => db.select({ p: products.id, o: orders.id, owner: orders.owner }).from(products).crossJoin(orders).orderBy(products.id, orders.id),
-  'left then inner join': (db) => db.select({ o: orders.id, p: products.owner, a: archive.owner }).from(orders).leftJoin(products, eq(orders.productId, products.id)).innerJoin(archive, eq(archive.owner, orders.owner)).orderBy(orders.id, archive.id),
-  'left then right join': (db) => db.select({ o: orders.id, p: products.id, a: archive.id }).from(orders).leftJoin(products, eq(orders.productId, products.id)).rightJoin(archive, eq(archive.sku, products.sku)).orderBy(archive.id, orders.id),
-  'join on with or': (db) => db.select({ o: orders.id, p: products.id, owner: products.owner }).from(orders).innerJoin(products, sql`${orders.productId} = ${products.id} or true`).orderBy(orders.id, products.id),
-  'self join': (db) => db.select({ id: orders.id, parent: parents.id, owner: parents.owner }).from(orders).innerJoin(parents, eq(orders.parentId, parents.id)).orderBy(orders.id, parents.id),
+  'full join on a number': (db) =>
+    db.select().from(products).fullJoin(orders, eq(orders.quantity, products.price)).orderBy(products.id, orders.id),
+  'cross join': (db) =>
+    db.select({ p: products.id, o: orders.id, owner: orders.owner }).from(products).crossJoin(orders).orderBy(products.id, orders.id),
+  'left then inner join': (db) =>
+    db
+      .select({ o: orders.id, p: products.owner, a: archive.owner })
+      .from(orders)
+      .leftJoin(products, eq(orders.productId, products.id))
+      .innerJoin(archive, eq(archive.owner, orders.owner))
+      .orderBy(orders.id, archive.id),
+  'left then right join': (db) =>
+    db
+      .select({ o: orders.id, p: products.id, a: archive.id })
+      .from(orders)
+      .leftJoin(products, eq(orders.productId, products.id))
+      .rightJoin(archive, eq(archive.sku, products.sku))
+      .orderBy(archive.id, orders.id),
+  'join on with or': (db) =>
+    db
+      .select({ o: orders.id, p: products.id, owner: products.owner })
+      .from(orders)
+      .innerJoin(products, sql`${orders.productId} = ${products.id} or true`)
+      .orderBy(orders.id, products.id),
+  'self join': (db) =>
+    db
+      .select({ id: orders.id, parent: parents.id, owner: parents.owner })
+      .from(orders)
+      .innerJoin(parents, eq(orders.parentId, parents.id))
+      .orderBy(orders.id, parents.id),
   'self left join': (db) => db.select().from(orders).leftJoin(parents, eq(orders.parentId, parents.id)).orderBy(orders.id, parents.id),
   'aliased table': (db) => db.select().from(other).where(eq(other.sku, 'apple')),
-  'aliased right join': (db) => db.select({ p: products.id, o: other.id, owner: other.owner }).from(products).rightJoin(other, eq(other.price, products.price)).orderBy(other.id, products.id),
+  'aliased right join': (db) =>
+    db
+      .select({ p: products.id, o: other.id, owner: other.owner })
+      .from(products)
+      .rightJoin(other, eq(other.price, products.price))
+      .orderBy(other.id, products.id),
   'reference table': (db) => db.select().from(currencies).orderBy(currencies.code),
-  'join with a reference table': (db) => db.select({ id: products.id, label: currencies.label }).from(products).innerJoin(currencies, eq(currencies.code, products.currency)).orderBy(products.id),
-  'reference table left joined': (db) => db.select({ code: currencies.code, id: products.id, owner: products.owner }).from(currencies).leftJoin(products, eq(currencies.code, products.currency)).orderBy(currencies.code, products.id),
-  'reference table full joined': (db) => db.select({ code: currencies.code, id: products.id }).from(products).fullJoin(currencies, eq(currencies.code, products.currency)).orderBy(currencies.code, products.id),
+  'join with a reference table': (db) =>
+    db
+      .select({ id: products.id, label: currencies.label })
+      .from(products)
+      .innerJoin(currencies, eq(currencies.code, products.currency))
+      .orderBy(products.id),
+  'reference table left joined': (db) =>
+    db
+      .select({ code: currencies.code, id: products.id, owner: products.owner })
+      .from(currencies)
+      .leftJoin(products, eq(currencies.code, products.currency))
+      .orderBy(currencies.code, products.id),
+  'reference table full joined': (db) =>
+    db
+      .select({ code: currencies.code, id: products.id })
+      .from(products)
+      .fullJoin(currencies, eq(currencies.code, products.currency))
+      .orderBy(currencies.code, products.id),
   'subquery in from': (db) => {
-    const cheap = db.select({ id: products.id, owner: products.owner, price: products.price }).from(products).where(lt(products.price, 25)).as('cheap');
+    const cheap = db
+      .select({ id: products.id, owner: products.owner, price: products.price })
+      .from(products)
+      .where(lt(products.price, 25))
+      .as('cheap');
     return db.select().from(cheap).where(gt(cheap.price, 9)).orderBy(cheap.id);
   },
   'subquery joined': (db) => {
-    const totals = db.select({ productId: orders.productId, total: sum(orders.quantity).as('total') }).from(orders).groupBy(orders.productId).as('totals');
-    return db.select({ id: products.id, total: totals.total }).from(products).leftJoin(totals, eq(totals.productId, products.id)).orderBy(products.id);
+    const totals = db
+      .select({ productId: orders.productId, total: sum(orders.quantity).as('total') })
+      .from(orders)
+      .groupBy(orders.productId)
+      .as('totals');
+    return db
+      .select({ id: products.id, total: totals.total })
+      .from(products)
+      .leftJoin(totals, eq(totals.productId, products.id))
+      .orderBy(products.id);
   },
   'lateral join': (db) => {
-    const last = db.select({ id: orders.id, owner: orders.owner }).from(orders).where(eq(orders.productId, products.id)).orderBy(desc(orders.id)).limit(1).as('last');
-    return db.select({ id: products.id, order: last.id, owner: last.owner }).from(products).leftJoinLateral(last, sql`true`).orderBy(products.id);
+    const last = db
+      .select({ id: orders.id, owner: orders.owner })
+      .from(orders)
+      .where(eq(orders.productId, products.id))
+      .orderBy(desc(orders.id))
+      .limit(1)
+      .as('last');
+    return db
+      .select({ id: products.id, order: last.id, owner: last.owner })
+      .from(products)
+      .leftJoinLateral(last, sql`true`)
+      .orderBy(products.id);
   },
   'scalar subquery': (db) => {
-    const n = db.select({ n: count().as('n') }).from(orders).where(eq(orders.productId, products.id));
-    return db.select({ id: products.id, n: sql<string>`${n}` }).from(products).orderBy(products.id);
+    const n = db
+      .select({ n: count().as('n') })
+      .from(orders)
+      .where(eq(orders.productId, products.id));
+    return db
+      .select({ id: products.id, n: sql<string>`${n}` })
+      .from(products)
+      .orderBy(products.id);
   },
-  'exists': (db) => db.select().from(products).where(exists(db.select({ one: sql`1` }).from(orders).where(eq(orders.productId, products.id)))).orderBy(products.id),
-  'not exists': (db) => db.select().from(products).where(notExists(db.select({ one: sql`1` }).from(orders).where(eq(orders.productId, products.id)))).orderBy(products.id),
-  'in subquery': (db) => db.select().from(archive).where(inArray(archive.sku, db.select({ sku: products.sku }).from(products).where(gt(products.price, 9)))).orderBy(archive.id),
-  'not in subquery': (db) => db.select().from(products).where(notInArray(products.sku, db.select({ sku: archive.sku }).from(archive))).orderBy(products.id),
-  'in subquery of a standalone builder': (db) => db.select().from(archive).where(inArray(archive.sku, new QueryBuilder().select({ sku: other.sku }).from(other).innerJoin(orders, eq(orders.productId, other.id)))).orderBy(archive.id),
-  'cte': (db) => {
+  exists: (db) =>
+    db
+      .select()
+      .from(products)
+      .where(exists(db.select({ one: sql`1` }).from(orders).where(eq(orders.productId, products.id))))
+      .orderBy(products.id),
+  'not exists': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(notExists(db.select({ one: sql`1` }).from(orders).where(eq(orders.productId, products.id))))
+      .orderBy(products.id),
+  'in subquery': (db) =>
+    db
+      .select()
+      .from(archive)
+      .where(inArray(archive.sku, db.select({ sku: products.sku }).from(products).where(gt(products.price, 9))))
+      .orderBy(archive.id),
+  'not in subquery': (db) =>
+    db
+      .select()
+      .from(products)
+      .where(notInArray(products.sku, db.select({ sku: archive.sku }).from(archive)))
+      .orderBy(products.id),
+  'in subquery of a standalone builder': (db) =>
+    db
+      .select()
+      .from(archive)
+      .where(
+        inArray(archive.sku, new QueryBuilder().select({ sku: other.sku }).from(other).innerJoin(orders, eq(orders.productId, other.id))),
+      )
+      .orderBy(archive.id),
+  cte: (db) => {
     const dear = db.$with('dear').as(db.select().from(products).where(gte(products.price, 20)));
     return db.with(dear).select().from(dear).orderBy(dear.id);
   },
   'cte by callback': (db) => {
     const dear = db.$with('dear').as((qb) => qb.select({ id: products.id, owner: products.owner }).from(products));
-    return db.with(dear).select({ id: dear.id, order: orders.id, owner: dear.owner }).from(dear).innerJoin(orders, eq(orders.productId, dear.id)).orderBy(dear.id, orders.id);
+    return db
+      .with(dear)
+      .select({ id: dear.id, order: orders.id, owner: dear.owner })
+      .from(dear)
+      .innerJoin(orders, eq(orders.productId, dear.id))
+      .orderBy(dear.id, orders.id);
   },
   'two ctes': (db) => {
     const a = db.$with('a').as(db.select({ id: products.id }).from(products));
@@ -84,35 +262,104 @@ export const readShapes: Record<string, Shape> = {
     const shadow = db.$with('orders').as(db.select({ id: products.id, owner: products.owner }).from(products));
     return db.with(shadow).select().from(shadow).orderBy(shadow.id);
   },
-  'union': (db) => db.select({ sku: products.sku, owner: products.owner }).from(products).union(db.select({ sku: archive.sku, owner: archive.owner }).from(archive)).orderBy(products.sku, products.owner),
-  'union all': (db) => unionAll(db.select({ owner: products.owner }).from(products), db.select({ owner: archive.owner }).from(archive), db.select({ owner: orders.owner }).from(orders)),
-  'intersect': (db) => intersect(db.select({ sku: products.sku }).from(products), db.select({ sku: archive.sku }).from(archive)),
-  'except': (db) => except(db.select({ sku: products.sku, price: products.price }).from(products), db.select({ sku: other.sku, price: other.price }).from(other).where(eq(other.price, 11))).orderBy(asc(sql`sku`)),
-  'union with a standalone builder': (db) => union(db.select({ id: products.id, owner: products.owner }).from(products), new QueryBuilder().select({ id: orders.id, owner: orders.owner }).from(orders).rightJoin(other, eq(other.id, orders.productId)) as never).orderBy(sql`1, 2`),
+  union: (db) =>
+    db
+      .select({ sku: products.sku, owner: products.owner })
+      .from(products)
+      .union(db.select({ sku: archive.sku, owner: archive.owner }).from(archive))
+      .orderBy(products.sku, products.owner),
+  'union all': (db) =>
+    unionAll(
+      db.select({ owner: products.owner }).from(products),
+      db.select({ owner: archive.owner }).from(archive),
+      db.select({ owner: orders.owner }).from(orders),
+    ),
+  intersect: (db) => intersect(db.select({ sku: products.sku }).from(products), db.select({ sku: archive.sku }).from(archive)),
+  except: (db) =>
+    except(
+      db.select({ sku: products.sku, price: products.price }).from(products),
+      db.select({ sku: other.sku, price: other.price }).from(other).where(eq(other.price, 11)),
+    ).orderBy(asc(sql`sku`)),
+  'union with a standalone builder': (db) =>
+    union(
+      db.select({ id: products.id, owner: products.owner }).from(products),
+      new QueryBuilder()
+        .select({ id: orders.id, owner: orders.owner })
+        .from(orders)
+        .rightJoin(other, eq(other.id, orders.productId)) as never,
+    ).orderBy(sql`1, 2`),
   'set operation in a subquery': (db) => {
-    const all = db.select({ owner: products.owner }).from(products).unionAll(db.select({ owner: orders.owner }).from(orders)).as('all_owners');
+    const all = db
+      .select({ owner: products.owner })
+      .from(products)
+      .unionAll(db.select({ owner: orders.owner }).from(orders))
+      .as('all_owners');
     return db.select({ owner: all.owner, n: count() }).from(all).groupBy(all.owner);
   },
-  '$count': (db) => db.$count(products),
+  $count: (db) => db.$count(products),
   '$count with a filter': (db) => db.$count(products, sql`${eq(products.sku, 'apple')} or true`),
-  '$count as a field': (db) => db.select({ id: products.id, n: db.$count(orders, eq(orders.productId, products.id)) }).from(products).orderBy(products.id),
+  '$count as a field': (db) =>
+    db
+      .select({ id: products.id, n: db.$count(orders, eq(orders.productId, products.id)) })
+      .from(products)
+      .orderBy(products.id),
   'for update': (db) => db.select().from(products).orderBy(products.id).for('update', { of: products }),
   'raw from': (db) => db.select({ owner: sql<string>`owner` }).from(sql`${products}`).orderBy(sql`1`),
-  'raw exists over a table': (db) => db.select({ id: archive.id }).from(archive).where(sql`exists (select 1 from ${products} p where p.sku = ${archive.sku} and p.price > 11)`).orderBy(archive.id),
-  'raw scalar over a table': (db) => db.select({ id: archive.id, n: sql<string>`(select count(*) from ${products} where ${products.sku} <> ${archive.sku})` }).from(archive).orderBy(archive.id),
-  'whole row mentioned': (db) => db.select({ row: sql<{ owner: string }>`row_to_json(${archive})` }).from(archive).orderBy(archive.id),
-  'dynamic': (db) => db.select().from(products).$dynamic().where(gt(products.price, 15)).orderBy(products.id).limit(2),
-  'prepared': (db) => db.select().from(products).where(eq(products.sku, sql.placeholder('sku'))).prepare('by_sku').execute({ sku: 'apple' }),
+  'raw exists over a table': (db) =>
+    db
+      .select({ id: archive.id })
+      .from(archive)
+      .where(sql`exists (select 1 from ${products} p where p.sku = ${archive.sku} and p.price > 11)`)
+      .orderBy(archive.id),
+  'raw scalar over a table': (db) =>
+    db
+      .select({ id: archive.id, n: sql<string>`(select count(*) from ${products} where ${products.sku} <> ${archive.sku})` })
+      .from(archive)
+      .orderBy(archive.id),
+  'whole row mentioned': (db) =>
+    db
+      .select({ row: sql<{ owner: string }>`row_to_json(${archive})` })
+      .from(archive)
+      .orderBy(archive.id),
+  dynamic: (db) => db.select().from(products).$dynamic().where(gt(products.price, 15)).orderBy(products.id).limit(2),
+  prepared: (db) =>
+    db
+      .select()
+      .from(products)
+      .where(eq(products.sku, sql.placeholder('sku')))
+      .prepare('by_sku')
+      .execute({ sku: 'apple' }),
   'relational many': (db) => db.query.products.findMany({ orderBy: products.id }),
   'relational first': (db) => db.query.products.findFirst({ where: (t, { eq: equal }) => equal(t.sku, 'pear') }),
   'relational where or': (db) => db.query.products.findMany({ where: (t) => sql`${t.id} = 1 or true`, orderBy: (t) => t.id }),
   'relational with many': (db) => db.query.products.findMany({ with: { orders: { orderBy: (t) => t.id } }, orderBy: (t) => t.id }),
   'relational with one': (db) => db.query.orders.findMany({ with: { product: true }, orderBy: (t) => t.id }),
-  'relational nested': (db) => db.query.orders.findMany({ with: { product: { with: { orders: { orderBy: (t) => t.id, limit: 1 }, currencyRow: true } }, parent: { with: { children: { orderBy: (t) => t.id } } } }, orderBy: (t) => t.id }),
-  'relational columns and extras': (db) => db.query.products.findMany({ columns: { owner: true }, extras: { double: sql<number>`${products.price} * 2`.as('double') }, orderBy: (t) => t.id }),
-  'relational exists': (db) => db.query.products.findMany({ where: (t) => exists(db.select({ one: sql`1` }).from(archive).where(eq(archive.sku, t.sku))), orderBy: (t) => t.id }),
-  'relational in subquery': (db) => db.query.products.findMany({ where: (t) => inArray(t.id, db.select({ id: orders.productId }).from(orders).where(isNotNull(orders.productId))), orderBy: (t) => t.id }),
-  'relational limit and offset': (db) => db.query.orders.findMany({ limit: 2, offset: 1, orderBy: (t) => desc(t.id), with: { product: true } }),
+  'relational nested': (db) =>
+    db.query.orders.findMany({
+      with: {
+        product: { with: { orders: { orderBy: (t) => t.id, limit: 1 }, currencyRow: true } },
+        parent: { with: { children: { orderBy: (t) => t.id } } },
+      },
+      orderBy: (t) => t.id,
+    }),
+  'relational columns and extras': (db) =>
+    db.query.products.findMany({
+      columns: { owner: true },
+      extras: { double: sql<number>`${products.price} * 2`.as('double') },
+      orderBy: (t) => t.id,
+    }),
+  'relational exists': (db) =>
+    db.query.products.findMany({
+      where: (t) => exists(db.select({ one: sql`1` }).from(archive).where(eq(archive.sku, t.sku))),
+      orderBy: (t) => t.id,
+    }),
+  'relational in subquery': (db) =>
+    db.query.products.findMany({
+      where: (t) => inArray(t.id, db.select({ id: orders.productId }).from(orders).where(isNotNull(orders.productId))),
+      orderBy: (t) => t.id,
+    }),
+  'relational limit and offset': (db) =>
+    db.query.orders.findMany({ limit: 2, offset: 1, orderBy: (t) => desc(t.id), with: { product: true } }),
 };
 
 /** Reads whose answer is the same for every tenant, or whose stock answer over everybody's rows happens to be. */
@@ -120,35 +367,129 @@ export const indifferent = new Set(['reference table', 'intersect']);
 
 /** Writes; each runs in a transaction that is rolled back after every table was read. */
 export const writeShapes: Record<string, Shape> = {
-  'insert': (db) => db.insert(products).values({ id: 50, sku: 'new', owner: 'x', tags: ['a', '"b"'], details: { colour: 'red' }, weight: '1.5', createdAt: new Date(0) }).returning(),
-  'insert rows': (db) => db.insert(archive).values([{ id: 50, sku: 'a', owner: 'x' }, { id: 51, sku: 'b', owner: 'x' }]).returning({ id: archive.id }),
-  'insert with defaults': (db) => db.insert(products).values([{ id: 50, sku: 'n1', owner: 'x' }, { id: 51, sku: 'n2', owner: 'x', price: 5 }]).returning(),
+  insert: (db) =>
+    db
+      .insert(products)
+      .values({ id: 50, sku: 'new', owner: 'x', tags: ['a', '"b"'], details: { colour: 'red' }, weight: '1.5', createdAt: new Date(0) })
+      .returning(),
+  'insert rows': (db) =>
+    db
+      .insert(archive)
+      .values([
+        { id: 50, sku: 'a', owner: 'x' },
+        { id: 51, sku: 'b', owner: 'x' },
+      ])
+      .returning({ id: archive.id }),
+  'insert with defaults': (db) =>
+    db
+      .insert(products)
+      .values([
+        { id: 50, sku: 'n1', owner: 'x' },
+        { id: 51, sku: 'n2', owner: 'x', price: 5 },
+      ])
+      .returning(),
   'insert an expression': (db) => db.insert(archive).values({ id: sql`40 + 2`, sku: sql`upper('a')`, owner: 'x' }).returning(),
   'insert or do nothing': (db) => db.insert(products).values({ id: 77, sku: 'apple', owner: 'x' }).onConflictDoNothing().returning(),
-  'insert or do nothing on a target': (db) => db.insert(products).values({ id: 77, sku: 'only-c', owner: 'x' }).onConflictDoNothing({ target: products.sku }).returning({ sku: products.sku }),
-  'upsert': (db) => db.insert(products).values({ id: 77, sku: 'apple', owner: 'x', price: 1 }).onConflictDoUpdate({ target: products.sku, set: { price: sql`excluded.price + ${products.price}` } }).returning(),
-  'upsert of what only others have': (db) => db.insert(products).values({ id: 4, sku: 'only-c', owner: 'x' }).onConflictDoUpdate({ target: [products.id], set: { owner: 'stolen' } }).returning(),
-  'upsert with a set condition': (db) => db.insert(products).values({ id: 1, sku: 'apple', owner: 'x' }).onConflictDoUpdate({ target: products.id, set: { owner: 'y' }, setWhere: sql`${products.price} > 10` }).returning(),
-  'insert select': (db) => db.insert(archive).select(db.select({ tenantId: products.tenantId, id: sql<number>`${products.id} + 100`.as('id'), sku: products.sku, owner: products.owner }).from(products).where(lt(products.price, 25))).returning(),
-  'insert select by callback': (db) => db.insert(archive).select((qb) => qb.select({ tenantId: orders.tenantId, id: sql<number>`${orders.id} + 100`.as('id'), sku: other.sku, owner: other.owner }).from(orders).innerJoin(other, eq(orders.productId, other.id))),
-  'insert select union': (db) => db.insert(archive).select(db.select({ tenantId: products.tenantId, id: sql<number>`${products.id} + 100`.as('id'), sku: products.sku, owner: products.owner }).from(products).unionAll(db.select({ tenantId: orders.tenantId, id: sql<number>`${orders.id} + 200`.as('id'), sku: sql<string>`'o'`.as('sku'), owner: orders.owner }).from(orders))),
-  'update': (db) => db.update(products).set({ price: 1 }).where(eq(products.sku, 'apple')).returning(),
+  'insert or do nothing on a target': (db) =>
+    db
+      .insert(products)
+      .values({ id: 77, sku: 'only-c', owner: 'x' })
+      .onConflictDoNothing({ target: products.sku })
+      .returning({ sku: products.sku }),
+  upsert: (db) =>
+    db
+      .insert(products)
+      .values({ id: 77, sku: 'apple', owner: 'x', price: 1 })
+      .onConflictDoUpdate({ target: products.sku, set: { price: sql`excluded.price + ${products.price}` } })
+      .returning(),
+  'upsert of what only others have': (db) =>
+    db
+      .insert(products)
+      .values({ id: 4, sku: 'only-c', owner: 'x' })
+      .onConflictDoUpdate({ target: [products.id], set: { owner: 'stolen' } })
+      .returning(),
+  'upsert with a set condition': (db) =>
+    db
+      .insert(products)
+      .values({ id: 1, sku: 'apple', owner: 'x' })
+      .onConflictDoUpdate({ target: products.id, set: { owner: 'y' }, setWhere: sql`${products.price} > 10` })
+      .returning(),
+  'insert select': (db) =>
+    db
+      .insert(archive)
+      .select(
+        db
+          .select({ tenantId: products.tenantId, id: sql<number>`${products.id} + 100`.as('id'), sku: products.sku, owner: products.owner })
+          .from(products)
+          .where(lt(products.price, 25)),
+      )
+      .returning(),
+  'insert select by callback': (db) =>
+    db.insert(archive).select((qb) =>
+      qb
+        .select({ tenantId: orders.tenantId, id: sql<number>`${orders.id} + 100`.as('id'), sku: other.sku, owner: other.owner })
+        .from(orders)
+        .innerJoin(other, eq(orders.productId, other.id)),
+    ),
+  'insert select union': (db) =>
+    db.insert(archive).select(
+      db
+        .select({ tenantId: products.tenantId, id: sql<number>`${products.id} + 100`.as('id'), sku: products.sku, owner: products.owner })
+        .from(products)
+        .unionAll(
+          db
+            .select({
+              tenantId: orders.tenantId,
+              id: sql<number>`${orders.id} + 200`.as('id'),
+              sku: sql<string>`'o'`.as('sku'),
+              owner: orders.owner,
+            })
+            .from(orders),
+        ),
+    ),
+  update: (db) => db.update(products).set({ price: 1 }).where(eq(products.sku, 'apple')).returning(),
   'update all': (db) => db.update(products).set({ owner: 'changed' }),
-  'update with a raw or': (db) => db.update(products).set({ price: sql`${products.price} + 1` }).where(sql`false or true`),
+  'update with a raw or': (db) =>
+    db
+      .update(products)
+      .set({ price: sql`${products.price} + 1` })
+      .where(sql`false or true`),
   'update with $onUpdate': (db) => db.update(orders).set({ quantity: 0 }).where(eq(orders.id, 1)).returning(),
   'update from': (db) => db.update(orders).set({ owner: products.owner }).from(products).where(eq(orders.productId, products.id)),
-  'update from with a join': (db) => db.update(archive).set({ owner: sql`${products.owner} || ${orders.quantity}` }).from(products).innerJoin(orders, eq(orders.productId, products.id)).where(and(eq(archive.sku, products.sku), eq(orders.id, 1))).returning({ id: archive.id, owner: archive.owner, order: orders.id }),
-  'update from with a left join': (db) => db.update(archive).set({ owner: sql`coalesce(${orders.owner}, 'none')` }).from(products).leftJoin(orders, eq(orders.productId, products.price)).where(eq(archive.sku, products.sku)),
+  'update from with a join': (db) =>
+    db
+      .update(archive)
+      .set({ owner: sql`${products.owner} || ${orders.quantity}` })
+      .from(products)
+      .innerJoin(orders, eq(orders.productId, products.id))
+      .where(and(eq(archive.sku, products.sku), eq(orders.id, 1)))
+      .returning({ id: archive.id, owner: archive.owner, order: orders.id }),
+  'update from with a left join': (db) =>
+    db
+      .update(archive)
+      .set({ owner: sql`coalesce(${orders.owner}, 'none')` })
+      .from(products)
+      .leftJoin(orders, eq(orders.productId, products.price))
+      .where(eq(archive.sku, products.sku)),
   'update with a cte': (db) => {
     const dear = db.$with('dear').as(db.select({ id: products.id }).from(products).where(gt(products.price, 15)));
-    return db.with(dear).update(orders).set({ quantity: 99 }).where(inArray(orders.productId, db.select({ id: dear.id }).from(dear)));
+    return db
+      .with(dear)
+      .update(orders)
+      .set({ quantity: 99 })
+      .where(inArray(orders.productId, db.select({ id: dear.id }).from(dear)));
   },
   'update an aliased table': (db) => db.update(other).set({ price: 3 }).where(eq(other.id, 2)),
-  'update where in subquery': (db) => db.update(products).set({ active: false }).where(inArray(products.id, db.select({ id: orders.productId }).from(orders).where(gt(orders.quantity, 4)))),
-  'delete': (db) => db.delete(products).where(eq(products.sku, 'apple')).returning({ id: products.id, owner: products.owner }),
+  'update where in subquery': (db) =>
+    db
+      .update(products)
+      .set({ active: false })
+      .where(inArray(products.id, db.select({ id: orders.productId }).from(orders).where(gt(orders.quantity, 4)))),
+  delete: (db) => db.delete(products).where(eq(products.sku, 'apple')).returning({ id: products.id, owner: products.owner }),
   'delete all': (db) => db.delete(orders),
   'delete with a raw or': (db) => db.delete(archive).where(sql`false or true`),
-  'delete where exists': (db) => db.delete(archive).where(exists(db.select({ one: sql`1` }).from(products).where(eq(products.sku, archive.sku)))),
+  'delete where exists': (db) =>
+    db.delete(archive).where(exists(db.select({ one: sql`1` }).from(products).where(eq(products.sku, archive.sku)))),
   'delete of what only others have': (db) => db.delete(products).where(eq(products.sku, 'only-c')).returning(),
   'insert in a cte': (db) => {
     const made = db.$with('made').as(db.insert(archive).values({ id: 60, sku: 'c', owner: 'x' }).returning());
@@ -156,6 +497,26 @@ export const writeShapes: Record<string, Shape> = {
   },
   'delete in a cte': (db) => {
     const gone = db.$with('gone').as(db.delete(archive).where(eq(archive.sku, 'apple')).returning());
-    return db.with(gone).insert(products).select(db.select({ tenantId: gone.tenantId, id: sql<number>`70`.as('id'), sku: sql<string>`'moved'`.as('sku'), owner: gone.owner, price: sql<number>`1`.as('price'), weight: sql<null>`null::numeric`.as('weight'), currency: sql<string>`'EUR'`.as('currency'), tags: sql<null>`null::text[]`.as('tags'), details: sql<null>`null::jsonb`.as('details'), active: sql<boolean>`true`.as('active'), createdAt: sql<Date>`'2024-01-01'::timestamptz`.as('created_at') }).from(gone) as never).returning({ sku: products.sku, owner: products.owner });
+    return db
+      .with(gone)
+      .insert(products)
+      .select(
+        db
+          .select({
+            tenantId: gone.tenantId,
+            id: sql<number>`70`.as('id'),
+            sku: sql<string>`'moved'`.as('sku'),
+            owner: gone.owner,
+            price: sql<number>`1`.as('price'),
+            weight: sql<null>`null::numeric`.as('weight'),
+            currency: sql<string>`'EUR'`.as('currency'),
+            tags: sql<null>`null::text[]`.as('tags'),
+            details: sql<null>`null::jsonb`.as('details'),
+            active: sql<boolean>`true`.as('active'),
+            createdAt: sql<Date>`'2024-01-01'::timestamptz`.as('created_at'),
+          })
+          .from(gone) as never,
+      )
+      .returning({ sku: products.sku, owner: products.owner });
   },
 };

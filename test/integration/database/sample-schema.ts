@@ -11,38 +11,54 @@ import { uniqueWithinTenant } from '../../../src/database/unique-within-tenant.t
 
 export const currencies = referenceTable('currencies', { code: text('code').primaryKey(), label: text('label').notNull() });
 
-export const products = tenantTable('products', {
-  id: integer('id').notNull(),
-  sku: text('sku').notNull(),
-  owner: text('owner').notNull(),
-  price: integer('price').notNull().default(0),
-  weight: numeric('weight'),
-  currency: text('currency').notNull().default('EUR'),
-  tags: text('tags').array(),
-  details: jsonb('details').$type<{ colour: string }>(),
-  active: boolean('active').notNull().default(true),
-  createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(new Date('2024-01-02T03:04:05Z')),
-}, (t) => [tenantKey(t.id), uniqueWithinTenant(t.sku)]);
+export const products = tenantTable(
+  'products',
+  {
+    id: integer('id').notNull(),
+    sku: text('sku').notNull(),
+    owner: text('owner').notNull(),
+    price: integer('price').notNull().default(0),
+    weight: numeric('weight'),
+    currency: text('currency').notNull().default('EUR'),
+    tags: text('tags').array(),
+    details: jsonb('details').$type<{ colour: string }>(),
+    active: boolean('active').notNull().default(true),
+    createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(new Date('2024-01-02T03:04:05Z')),
+  },
+  (t) => [tenantKey(t.id), uniqueWithinTenant(t.sku)],
+);
 
-export const orders = tenantTable('orders', {
-  id: integer('id').notNull(),
-  productId: integer('product_id'),
-  parentId: integer('parent_id'),
-  owner: text('owner').notNull(),
-  quantity: integer('quantity').notNull(),
-  touched: text('touched').$onUpdate(() => 'touched'),
-}, (t) => [tenantKey(t.id), tenantForeignKey({ columns: [t.productId], foreignColumns: [products.id], onDelete: 'cascade' })]);
+export const orders = tenantTable(
+  'orders',
+  {
+    id: integer('id').notNull(),
+    productId: integer('product_id'),
+    parentId: integer('parent_id'),
+    owner: text('owner').notNull(),
+    quantity: integer('quantity').notNull(),
+    touched: text('touched').$onUpdate(() => 'touched'),
+  },
+  (t) => [tenantKey(t.id), tenantForeignKey({ columns: [t.productId], foreignColumns: [products.id], onDelete: 'cascade' })],
+);
 
-export const archive = tenantTable('archive', { id: integer('id').notNull(), sku: text('sku').notNull(), owner: text('owner').notNull() }, (t) => [tenantKey(t.id)]);
+export const archive = tenantTable(
+  'archive',
+  { id: integer('id').notNull(), sku: text('sku').notNull(), owner: text('owner').notNull() },
+  (t) => [tenantKey(t.id)],
+);
 
-export const suppliers = tenantTable('suppliers', {
-  id: integer('id').notNull(),
-  productId: integer('product_id'),
-  name: text('name').notNull(),
-  iban: encryptedText('iban'),
-  address: encryptedJson<{ city: string }>('address'),
-  logo: encryptedBytes('logo'),
-}, (t) => [tenantKey(t.id)]);
+export const suppliers = tenantTable(
+  'suppliers',
+  {
+    id: integer('id').notNull(),
+    productId: integer('product_id'),
+    name: text('name').notNull(),
+    iban: encryptedText('iban'),
+    address: encryptedJson<{ city: string }>('address'),
+    logo: encryptedBytes('logo'),
+  },
+  (t) => [tenantKey(t.id)],
+);
 
 export const productRelations = relations(products, ({ one, many }) => ({
   orders: many(orders),

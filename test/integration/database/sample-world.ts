@@ -1,6 +1,10 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { Auditor } from '../../../src/audit/auditor.ts';
+import { ClusterCap } from '../../../src/connection/cluster-cap.ts';
+import type { LanePool } from '../../../src/connection/lane-pool.ts';
+import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
+import { PostgresLanePool } from '../../../src/connection/postgres-lane-pool.ts';
 import { createScopedDatabase, type ScopedDatabase } from '../../../src/database/scoped-database.ts';
 import { DirectPool, DirectRouter, MemorySink, TestKeyRing } from '../../support/direct-route.ts';
 import { adminUrl, createDatabase, uniquePrefix } from '../../support/server.ts';
@@ -8,7 +12,9 @@ import { schema, seedSql, tableDdl } from './sample-schema.ts';
 
 export type StockDatabase = ReturnType<typeof stock>;
 
-function stock(client: postgres.Sql) { return drizzle(client, { schema }); }
+function stock(client: postgres.Sql) {
+  return drizzle(client, { schema });
+}
 
 const tenants = ['alpha', 'beta', 'gamma'] as const;
 
@@ -19,6 +25,8 @@ const tenants = ['alpha', 'beta', 'gamma'] as const;
 export interface SampleWorld extends AsyncDisposable {
   readonly tenants: typeof tenants;
   readonly scoped: ScopedDatabase<typeof schema>;
+  /** The same over the lanes that services use. */
+  readonly laned: ScopedDatabase<typeof schema>;
   readonly pool: DirectPool;
   readonly keys: TestKeyRing;
   readonly sink: MemorySink;
@@ -46,15 +54,47 @@ export async function sampleWorld(): Promise<SampleWorld> {
   const pool = new DirectPool(lane);
   const keys = new TestKeyRing();
   const sink = new MemorySink();
-  const scoped = createScopedDatabase({ schema, router: new DirectRouter(pool, { alpha: 'pool', beta: 'pool', gamma: 'pool' }), keys, auditor: new Auditor([sink]) });
+  const over = (lanes: LanePool) =>
+    createScopedDatabase({
+      schema,
+      router: new DirectRouter(lanes, { alpha: 'pool', beta: 'pool', gamma: 'pool' }),
+      keys,
+      auditor: new Auditor([sink]),
+    });
+  const url = new URL(adminUrl(database.name));
+  const lanes = new PostgresLanePool({
+    clusterId: 'c',
+    database: database.name,
+    cap: new ClusterCap(),
+    clusterMaxLanes: 4,
+    maxLanes: 4,
+    open: async (signal) =>
+      await openPostgresLane({
+        host: url.hostname,
+        port: Number(url.port || 5432),
+        tls: 'disable',
+        pooled: false,
+        database: database.name,
+        applicationName: 'tests',
+        signal,
+        credentials: { user: url.username, password: decodeURIComponent(url.password) },
+      }),
+  });
   return {
-    tenants, scoped, pool, keys, sink, admin,
+    tenants,
+    scoped: over(pool),
+    laned: over(lanes),
+    pool,
+    keys,
+    sink,
+    admin,
     async stockOn(schemaName) {
       const made = connect();
       await made.unsafe(`set search_path to ${schemaName}, reference`);
       return stock(made);
     },
     async [Symbol.asyncDispose]() {
+      await lanes.close();
       await Promise.all(clients.map((one) => one.end()));
       await database[Symbol.asyncDispose]();
     },

@@ -148,6 +148,8 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
     const counts = await tenancy.acrossTenants({ actor: 'nightly-report', reason: 'stock count', tenants: 'all' }, async (tenant) => {
       const recorded = await control.auditEntries({ action: 'across-tenants', outcome: 'allowed', tenantId: tenant.id, since: before });
       expect(recorded.length).toBe(1);
+      const [signed] = await tenancy.sql<{ grant: string }>`select split_part(current_setting('tenancy.context'), ':', 7) as grant`;
+      expect(signed?.grant).toBe(recorded[0]?.id);
       seen.push(tenant.id);
       return await tenancy.db.$count(products);
     });

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCliConfig } from '../../../src/cli/cli-config.ts';
 import { ConfigurationError } from '../../../src/errors.ts';
+import type { ClusterDefinition } from '../../../src/provision/cluster-definition.ts';
 
 const whole = `
 catalog: { adminUrl: "postgres://admin:\${PASSWORD}@db.example/postgres", rolePrefix: tnc }
 clusters:
   - { id: eu-1, region: eu-west-1, adminUrl: "postgres://admin:\${PASSWORD}@db.example/postgres" }
   - { id: us-1, region: "\${REGION}", adminUrl: postgresql://admin@us.example, dedicated: true, maxLanes: 8, tls: verify-full, port: 6432 }
-migrations: { directory: ./migrations }
+migrations: { directory: ./migrations, reference: ./migrations/reference }
 kms: { provider: local, file: /var/keys.json, region: eu-west-1, allowSoftwareHsm: true }
-runtime: { region: eu-west-1 }
 tiers:
   pool: { isolation: row, keyPolicy: platform, dedicatedCluster: false, priority: 0, maxLanes: 2 }
 `;
@@ -45,7 +45,7 @@ describe('readCliConfig', () => {
     expect(config).toMatchObject({
       catalog: { adminUrl: 'postgres://admin:n0t%2Fthis@db.example/postgres', rolePrefix: 'tnc' },
       clusters: [{ id: 'eu-1' }, { id: 'us-1', region: 'us-east-1', dedicated: true, maxLanes: 8, tls: 'verify-full', port: 6432 }],
-      migrations: { directory: join(folder, 'migrations') },
+      migrations: { directory: join(folder, 'migrations'), reference: join(folder, 'migrations/reference') },
       kms: [{ provider: 'local', file: '/var/keys.json', region: 'eu-west-1', allowSoftwareHsm: true }],
       tiers: { pool: { isolation: 'row' } },
     });
@@ -63,12 +63,55 @@ describe('readCliConfig', () => {
       /kms: .*/,
       'kms: [{ provider: local, file: a.json, region: eu-west-1 }, { provider: local, file: b.json, region: us-east-1 }]',
     );
-    const config = await read(text.replace(/migrations: .*/, '').replace(/runtime: .*/, ''));
+    const config = await read(text.replace(/migrations: .*/, ''));
     expect(config.kms.map(({ file, region }) => [file, region])).toEqual([
       [join(folder, 'a.json'), 'eu-west-1'],
       [join(folder, 'b.json'), 'us-east-1'],
     ]);
     expect(Object.keys(config).sort()).toEqual(['catalog', 'clusters', 'kms', 'secrets', 'tiers']);
+  });
+
+  test('takes every field that a cluster has', async () => {
+    const cluster = {
+      id: 'eu-1',
+      region: 'eu-west-1',
+      adminUrl: 'postgres://admin@db.example:5433/postgres',
+      host: 'pooler.example',
+      port: 6432,
+      rolePrefix: 'shop',
+      dedicated: true,
+      pooled: true,
+      maxLanes: 7,
+      tls: 'verify-full',
+    } as const satisfies Required<ClusterDefinition>;
+    const { clusters } = await read(whole.replace(/clusters:\n.*\n.*\n/, () => `clusters: [${JSON.stringify(cluster)}]\n`));
+    expect(clusters).toEqual([cluster]);
+  });
+
+  test('refuses two clusters that would share logins, and only those', async () => {
+    const two = (second: string) => `
+catalog: { adminUrl: "postgres://a@db.example" }
+clusters:
+  - { id: one, region: r-1, adminUrl: "postgres://a@db.example/postgres" }
+  - { id: two, region: r-1, ${second} }
+kms: { provider: local, file: k.json, region: r-1 }
+`;
+    const message = 'clusters.1.rolePrefix: another cluster on this server has this role prefix';
+    expect(await refusal(two('adminUrl: "postgres://b@db.example:5432/other"'))).toContain(message);
+    expect(await refusal(two('adminUrl: "postgres://b@db.example", rolePrefix: tenancy'))).toContain(message);
+    for (const apart of ['adminUrl: "postgres://b@db.example:5433"', 'adminUrl: "postgres://b@db.example", rolePrefix: other'])
+      expect((await read(two(apart))).clusters).toHaveLength(2);
+    expect((await read(two('adminUrl: "postgres://b@db.example", dedicated: true'))).clusters).toHaveLength(2);
+  });
+
+  test('a text that is no YAML is refused without quoting it', async () => {
+    for (const text of [
+      'catalog: { adminUrl: "postgres://a:hunter2hunter2@h/d }\n',
+      'catalog: { adminUrl: postgres://a:hunter2hunter2@h/d, : }\n- hunter2hunter2',
+      'catalog:\n  adminUrl: *hunter2hunter2\n',
+      'catalog: !hunter2hunter2 1\n  x: @hunter2hunter2\n',
+    ])
+      expect(await refusal(text)).not.toContain('hunter2');
   });
 
   test('names every missing variable and never a value', async () => {
@@ -79,14 +122,14 @@ describe('readCliConfig', () => {
   });
 
   test.each([['${}'], ['${1X}'], ['${A B}'], ['${OPEN']])('%s is no variable', async (text) => {
-    expect(await refusal(whole.replace('./migrations', `'${text}'`))).toContain('migrations.directory: holds a dollar and { without');
+    expect(await refusal(whole.replace('./migrations,', `'${text}',`))).toContain('migrations.directory: holds a dollar and { without');
   });
 
   test('$${ stays a plain ${, and a value is not looked into again', async () => {
     expect(
       (
         await read(
-          whole.replace('./migrations', () => "'$${X}/${DIR}'"),
+          whole.replace('./migrations,', () => "'$${X}/${DIR}',"),
           { ...env, DIR: '${PASSWORD}' },
         )
       ).migrations?.directory,
@@ -111,6 +154,9 @@ describe('readCliConfig', () => {
       'kms: [{ provider: local, file: a, region: r-1 }, { provider: local, file: b, region: r-1 }]',
       'kms.1.region: another key manager has this region',
     ],
+    ['reference: ./', 'referenec: ./', 'migrations.referenec: unknown key; did you mean reference?'],
+    ['tiers:', 'runtime: { region: eu-west-1 }\ntiers:', 'runtime: unknown key'],
+    ['dedicated: true', 'dedicated: yes', 'clusters.1.dedicated: '],
     ['maxLanes: 8', 'maxlanes: 8', 'clusters.1.maxlanes: unknown key; did you mean maxLanes?'],
   ])('%s → %s', async (from, to, message) => {
     const text = await refusal(whole.replace(from, to));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MigrationError } from '../../../src/errors.ts';
+import { AbortedError, MigrationError } from '../../../src/errors.ts';
 import type { Finding } from '../../../src/verify/finding.ts';
 import { cli, documents } from './support/cli-harness.ts';
 
@@ -71,6 +71,44 @@ describe('migrate', () => {
     expect(documents(json).errors).toEqual([expect.objectContaining({ code: 'MIGRATION', message: '1 of 2 targets failed.' })]);
     const human = await cli(['migrate', 'up'], { control });
     expect(human).toMatchObject({ code: 4, stderr: expect.stringContaining('error: 0002 of tenant-a failed.') });
+  });
+
+  test('up that was interrupted ends with 1 when targets were left out, and with 0 when none was; the left out are no errors', async () => {
+    const target = (outcome: 'migrated' | 'skipped') => ({
+      target: outcome,
+      outcome,
+      applied: [],
+      durationMs: 1,
+      error: outcome === 'skipped' ? new AbortedError('left-out was not migrated.') : undefined,
+    });
+    const up = async (...outcomes: ('migrated' | 'skipped')[]) => {
+      // The command aborts on its way, not before: what was read and opened first is another test's.
+      const late = new AbortController();
+      return await cli(['migrate', 'up'], {
+        signal: late.signal,
+        control: {
+          migrate: async () => {
+            late.abort();
+            return { failed: 0, targets: outcomes.map(target) };
+          },
+        },
+      });
+    };
+    const leftOut = await up('migrated', 'skipped', 'skipped');
+    expect(leftOut.code).toBe(1);
+    expect(leftOut.stderr.match(/^error: .*$/gm)).toEqual(['error: Interrupted.']);
+    expect(await up('migrated', 'migrated')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('a tier that there is not ends with 2', async () => {
+    for (const argv of [
+      ['migrate', 'up', '--tier', 'gold'],
+      ['tenant', 'list', '--tier', 'gold'],
+    ]) {
+      const run = await cli(argv);
+      expect(run).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('There are standard, enterprise, premium.') });
+      expect(run.control.calls).toEqual([]);
+    }
   });
 
   test('status shows what is pending', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ProvisioningError } from '../../../src/errors.ts';
+import { ConfigurationError, ProvisioningError } from '../../../src/errors.ts';
 import type { ProvisionReport } from '../../../src/provision/provision-report.ts';
 import { cli, documents, tenantFile } from './support/cli-harness.ts';
 import { FakeControlPlane } from './support/fake-control-plane.ts';
@@ -77,6 +77,18 @@ describe('tenant create', () => {
     ]);
   });
 
+  test('ends with 2 when nothing was made because the files ask for what there is not', async () => {
+    const fake = new FakeControlPlane();
+    const noTier = (id: string): Partial<FakeControlPlane> => ({
+      provision: async (config, options) => {
+        if ((config as { id: string }).id === id) throw new ConfigurationError('There is no tier gold.', { tenantId: id });
+        return await fake.provision(config, options);
+      },
+    });
+    expect(await cli(['tenant', 'create', 'a.yaml', 'b.yaml'], { files, control: noTier('shop-a') })).toMatchObject({ code: 2 });
+    expect(await cli(['tenant', 'create', 'a.yaml', 'b.yaml'], { files, control: noTier('shop-b') })).toMatchObject({ code: 1 });
+  });
+
   test('goes on with --keep-going', async () => {
     const run = await cli(['tenant', 'create', 'a.yaml', 'b.yaml', 'c.yaml', '--keep-going', '--json'], { files, control: failing() });
     expect(run.code).toBe(1);
@@ -105,6 +117,22 @@ describe('tenant create', () => {
     expect(documents(run).errors).toEqual([expect.objectContaining({ code: 'ABORTED' })]);
     expect(run.control.closed).toBe(true);
   });
+});
+
+test('an interruption that came too late to leave anything out is no failure', async () => {
+  const controller = new AbortController();
+  const fake = new FakeControlPlane();
+  const run = await cli(['tenant', 'create', 'a.yaml'], {
+    files: { 'a.yaml': tenantFile('shop-a') },
+    signal: controller.signal,
+    control: {
+      provision: async (config, options) => {
+        controller.abort();
+        return await fake.provision(config, options);
+      },
+    },
+  });
+  expect(run).toMatchObject({ code: 0, stderr: '' });
 });
 
 describe('tenant update, list, show', () => {

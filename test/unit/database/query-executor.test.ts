@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Auditor } from '../../../src/audit/auditor.ts';
-import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import type { Unit } from '../../../src/connection/lane.ts';
+import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
 import { PlanInvalidatedError } from '../../../src/errors.ts';
-import { DirectRouter, runAs, TestKeyRing } from '../../support/direct-route.ts';
 import { archive, schema, suppliers } from '../../integration/database/sample-schema.ts';
+import { DirectRouter, runAs, TestKeyRing } from '../../support/direct-route.ts';
 
 /** A pool whose answers are written down: what reaches a lane is looked at here, not what PostgreSQL makes of it. */
 class RecordingPool implements LanePool {
@@ -21,7 +21,9 @@ class RecordingPool implements LanePool {
     return { rows: [], rowCount: 0, command: 'SELECT' };
   }
 
-  async transaction(): Promise<never> { throw new Error('not here'); }
+  async transaction(): Promise<never> {
+    throw new Error('not here');
+  }
   async close(): Promise<void> {}
 }
 
@@ -36,8 +38,15 @@ beforeEach(() => {
   keys = new TestKeyRing();
   logged.length = 0;
   ({ db, sql: raw } = createScopedDatabase({
-    schema, router: new DirectRouter(pool, { alpha: 'alpha_schema', beta: 'we"ird' }), keys, auditor: new Auditor([]),
-    logger: { logQuery: (text, params) => { logged.push({ text, params }); } },
+    schema,
+    router: new DirectRouter(pool, { alpha: 'alpha_schema', beta: 'we"ird' }),
+    keys,
+    auditor: new Auditor([]),
+    logger: {
+      logQuery: (text, params) => {
+        logged.push({ text, params });
+      },
+    },
   }));
 });
 
@@ -57,7 +66,9 @@ describe('what reaches a lane', () => {
     await runAs('alpha', () => raw`select ${1}, ${[1, 2]}`);
     await runAs('alpha', () => db.execute(sql`select 1`));
     expect(pool.units.map(({ statement, context }) => [statement.prepare, statement.rows, context.raw, context.searchPath])).toEqual([
-      [true, 'array', false, undefined], [false, 'object', true, '"alpha_schema", "reference", pg_temp'], [false, 'object', true, '"alpha_schema", "reference", pg_temp'],
+      [true, 'array', false, undefined],
+      [false, 'object', true, '"alpha_schema", "reference", pg_temp'],
+      [false, 'object', true, '"alpha_schema", "reference", pg_temp'],
     ]);
     expect(pool.units[1]!.statement).toMatchObject({ text: 'select $1, $2', params: [1, [1, 2]] });
   });
@@ -89,7 +100,8 @@ describe('what reaches a lane', () => {
 
   it('no deferred parameter is left in what is sent', async () => {
     await runAs('alpha', () => db.insert(suppliers).values({ tenantId: 'alpha', id: 1, name: 'x', iban: 'y', address: { city: 'z' } }));
-    for (const param of pool.units.flatMap(({ statement }) => statement.params)) expect(param === null || Buffer.isBuffer(param) || typeof param !== 'object').toBe(true);
+    for (const param of pool.units.flatMap(({ statement }) => statement.params))
+      expect(param === null || Buffer.isBuffer(param) || typeof param !== 'object').toBe(true);
   });
 
   it('a tenant that the router does not know', async () => {

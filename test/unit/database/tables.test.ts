@@ -16,13 +16,25 @@ const parents = tenantTable('parents', { id: integer('id').notNull(), code: text
 const currencies = referenceTable('currencies', { code: text('code').primaryKey() });
 
 describe('tenant tables', () => {
-  const table = tenantTable('children', {
-    id: integer('id').notNull(), code: text('code').notNull(), parentId: integer('parent_id'), currency: text('currency'), secret: encryptedText('secret'),
-  }, (t) => [
-    tenantKey(t.id), uniqueWithinTenant(t.code), tenantForeignKey({ columns: [t.parentId], foreignColumns: [parents.id], onDelete: 'cascade' }),
-    tenantForeignKey({ name: 'self', columns: [t.parentId], foreignColumns: [t.id] }),
-    foreignKey({ columns: [t.currency], foreignColumns: [currencies.code] }), index().on(t.code), uniqueIndex('u').on(t.tenantId, t.code),
-  ]);
+  const table = tenantTable(
+    'children',
+    {
+      id: integer('id').notNull(),
+      code: text('code').notNull(),
+      parentId: integer('parent_id'),
+      currency: text('currency'),
+      secret: encryptedText('secret'),
+    },
+    (t) => [
+      tenantKey(t.id),
+      uniqueWithinTenant(t.code),
+      tenantForeignKey({ columns: [t.parentId], foreignColumns: [parents.id], onDelete: 'cascade' }),
+      tenantForeignKey({ name: 'self', columns: [t.parentId], foreignColumns: [t.id] }),
+      foreignKey({ columns: [t.currency], foreignColumns: [currencies.code] }),
+      index().on(t.code),
+      uniqueIndex('u').on(t.tenantId, t.code),
+    ],
+  );
   const config = getTableConfig(table);
 
   it('get tenant_id first, as drizzle-kit is to write it', () => {
@@ -39,7 +51,11 @@ describe('tenant tables', () => {
     expect(names(config.primaryKeys[0]!.columns)).toEqual(['tenant_id', 'id']);
     expect(names(config.uniqueConstraints[0]!.columns)).toEqual(['tenant_id', 'code']);
     const [parent, self, currency] = config.foreignKeys.map((key) => ({ ...key.reference(), onDelete: key.onDelete }));
-    expect([names(parent!.columns), names(parent!.foreignColumns), parent!.onDelete]).toEqual([['tenant_id', 'parent_id'], ['tenant_id', 'id'], 'cascade']);
+    expect([names(parent!.columns), names(parent!.foreignColumns), parent!.onDelete]).toEqual([
+      ['tenant_id', 'parent_id'],
+      ['tenant_id', 'id'],
+      'cascade',
+    ]);
     expect(names(self!.columns)).toEqual(['tenant_id', 'parent_id']);
     expect(names(currency!.columns)).toEqual(['currency']);
   });
@@ -54,7 +70,10 @@ describe('tenant tables', () => {
     'an encrypted array': () => tenantTable('t', { x: encryptedText('x').array() }),
     'an encrypted reference column': () => referenceTable('t', { x: encryptedText('x') }),
   };
-  for (const [name, make] of Object.entries(columns)) it(`refuse ${name}`, () => { expect(make).toThrow(ConfigurationError); });
+  for (const [name, make] of Object.entries(columns))
+    it(`refuse ${name}`, () => {
+      expect(make).toThrow(ConfigurationError);
+    });
 
   const base = { id: integer('id').notNull(), code: text('code').notNull(), secret: encryptedText('secret') };
   const bare = pgTable('bare', { id: integer('id').primaryKey() });
@@ -66,8 +85,10 @@ describe('tenant tables', () => {
     'tenant_id in the second place': () => tenantTable('t', base, (t) => [uniqueIndex().on(t.code, t.tenantId)]),
     'a foreign key without it': () => tenantTable('t', base, (t) => [foreignKey({ columns: [t.id], foreignColumns: [parents.id] })]),
     'a foreign key to an unmarked table': () => tenantTable('t', base, (t) => [foreignKey({ columns: [t.id], foreignColumns: [bare.id] })]),
-    'a set null': () => tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onDelete: 'set null' as never })]),
-    'a tenant foreign key to a reference table': () => tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.code], foreignColumns: [currencies.code] })]),
+    'a set null': () =>
+      tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onDelete: 'set null' as never })]),
+    'a tenant foreign key to a reference table': () =>
+      tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.code], foreignColumns: [currencies.code] })]),
     'a key over an encrypted column': () => tenantTable('t', base, (t) => [uniqueWithinTenant(t.secret)]),
     'a policy of its own': () => tenantTable('t', base, () => [pgPolicy('p')]),
     'a key of columns of two tables': () => tenantTable('t', base, (t) => [tenantKey(t.id, parents.id)]),
@@ -75,11 +96,25 @@ describe('tenant tables', () => {
   for (const [name, make] of Object.entries(extras)) {
     it(`refuse ${name} when the extras are read`, () => {
       expect(() => getTableConfig(make())).toThrow(ConfigurationError);
-      expect(() => createScopedDatabase({ schema: { t: make() }, router: new DirectRouter({} as never, {}), keys: new TestKeyRing(), auditor: new Auditor([]) })).toThrow(ConfigurationError);
+      expect(() =>
+        createScopedDatabase({
+          schema: { t: make() },
+          router: new DirectRouter({} as never, {}),
+          keys: new TestKeyRing(),
+          auditor: new Auditor([]),
+        }),
+      ).toThrow(ConfigurationError);
     });
   }
 
   it('a schema with an unmarked table is refused', () => {
-    expect(() => createScopedDatabase({ schema: { bare }, router: new DirectRouter({} as never, {}), keys: new TestKeyRing(), auditor: new Auditor([]) })).toThrow(/"bare"/);
+    expect(() =>
+      createScopedDatabase({
+        schema: { bare },
+        router: new DirectRouter({} as never, {}),
+        keys: new TestKeyRing(),
+        auditor: new Auditor([]),
+      }),
+    ).toThrow(/"bare"/);
   });
 });

@@ -60,15 +60,12 @@ describe('CatalogRouter', () => {
     await router.close();
   });
 
-  test('the grant of the scope is in the context, and only in its own tenant’s', async () => {
-    const { router } = routerOf(records(recordOf('acme'), recordOf('globex')));
-    const acme = await router.route('acme');
-    const globex = await router.route('globex');
-    const grant = { auditId: '0b6c4d0e-0000-4000-8000-000000000001', actor: 'ops', reason: 'recount' };
-    const [own, foreign] = await enterScope(new Scope(acme.tenant, { grant }), () => [acme.context.sign(1), globex.context.sign(1)]);
-    expect(fieldsOf(own!).grant).toBe(grant.auditId);
-    expect(fieldsOf(foreign!).grant).toBe('');
-    expect(fieldsOf(acme.context.sign(1)).grant).toBe('');
+  test('the grant that a unit runs under is in the context that it is signed', async () => {
+    const { router } = routerOf(records(recordOf('acme')));
+    const { context } = await router.route('acme');
+    const grant = '0b6c4d0e-0000-4000-8000-000000000001';
+    expect(fieldsOf(context.sign(1, grant)).grant).toBe(grant);
+    expect(fieldsOf(context.sign(1)).grant).toBe('');
     await router.close();
   });
 

@@ -1,9 +1,9 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import type { CliControlPlaneOptions } from '../../../../src/cli/control-plane-factory.ts';
 import { type RunCliOptions, runCli } from '../../../../src/cli/run-cli.ts';
+import type { ControlPlaneOptions } from '../../../../src/control.ts';
 import type { ControlPlane } from '../../../../src/control-plane.ts';
 import type { KeyManager } from '../../../../src/kms/key-manager.ts';
 import { FakeControlPlane } from './fake-control-plane.ts';
@@ -22,8 +22,6 @@ migrations:
 kms:
   provider: local
   file: keys.json
-  region: eu-west-1
-runtime:
   region: eu-west-1
 `;
 
@@ -46,7 +44,7 @@ export interface CliRun {
   readonly stdout: string;
   readonly stderr: string;
   readonly control: FakeControlPlane;
-  readonly options: CliControlPlaneOptions | undefined;
+  readonly options: ControlPlaneOptions | undefined;
   readonly kmsClosed: boolean;
 }
 
@@ -62,11 +60,19 @@ export interface CliSetup {
 /** Runs the CLI in a folder of its own, over a control plane in memory. */
 export async function cli(argv: readonly string[], setup: CliSetup = {}): Promise<CliRun> {
   const cwd = await mkdtemp(join(tmpdir(), 'tenancy-cli-'));
+  try {
+    return await runIn(cwd, argv, setup);
+  } finally {
+    await rm(cwd, { recursive: true });
+  }
+}
+
+async function runIn(cwd: string, argv: readonly string[], setup: CliSetup): Promise<CliRun> {
   for (const [name, text] of Object.entries({ 'tenancy.yaml': config, ...setup.files })) await writeFile(join(cwd, name), text);
   const control = Object.assign(new FakeControlPlane(), setup.control);
   const stdout = new Captured(setup.tty ?? false);
   const stderr = new Captured(setup.tty ?? false);
-  let options: CliControlPlaneOptions | undefined;
+  let options: ControlPlaneOptions | undefined;
   let kmsClosed = false;
   const code = await runCli(argv, {
     stdout,
