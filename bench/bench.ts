@@ -10,7 +10,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const lengths: Pick<BenchmarkOptions, 'rounds' | 'roundMs' | 'warmUpMs'> = quick
-  ? { rounds: 3, roundMs: 300, warmUpMs: 200 }
+  ? { rounds: 3, roundMs: 200, warmUpMs: 150 }
   : { rounds: 9, roundMs: 1_500, warmUpMs: 1_000 };
 
 try {

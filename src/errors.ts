@@ -32,7 +32,10 @@ export class TenancyError extends Error {
   readonly auditId: string | undefined;
 
   constructor(message: string, options: TenancyErrorOptions = {}) {
-    super(options.hint === undefined ? message : `${message} ${options.hint}`, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      options.hint === undefined ? message : `${message} ${options.hint}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = new.target.name;
     this.tenantId = options.tenantId;
     this.hint = options.hint;
@@ -44,13 +47,20 @@ export class TenancyError extends Error {
 // ── configuration and names ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Raised when options given to the library, its CLI or its configuration files can't be used. */
-export class ConfigurationError extends TenancyError { override readonly code = 'CONFIGURATION'; }
+export class ConfigurationError extends TenancyError {
+  override readonly code = 'CONFIGURATION';
+}
 
 /** Raised when a tenant id breaks `^[a-z][a-z0-9-]{0,47}$` or its schema name is reserved (DESIGN: names). */
-export class InvalidTenantIdError extends TenancyError { override readonly code = 'INVALID_TENANT_ID'; }
+export class InvalidTenantIdError extends TenancyError {
+  override readonly code = 'INVALID_TENANT_ID';
+}
 
 /** One thing wrong with a tenant's configuration, found at `path` (dotted, from the document's root). */
-export interface ConfigIssue { readonly path: string; readonly message: string; }
+export interface ConfigIssue {
+  readonly path: string;
+  readonly message: string;
+}
 
 /** Raised when a tenant's YAML, JSON or object configuration has unknown keys or wrong values; `issues` lists all of them. */
 export class TenantConfigError extends TenancyError {
@@ -65,13 +75,19 @@ export class TenantConfigError extends TenancyError {
 // ── scope ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Raised when tenant data is asked for outside `tenancy.run`. */
-export class NoTenantError extends TenancyError { override readonly code = 'NO_TENANT'; }
+export class NoTenantError extends TenancyError {
+  override readonly code = 'NO_TENANT';
+}
 
 /** Raised when the catalog knows no tenant of that id. */
-export class UnknownTenantError extends TenancyError { override readonly code = 'UNKNOWN_TENANT'; }
+export class UnknownTenantError extends TenancyError {
+  override readonly code = 'UNKNOWN_TENANT';
+}
 
 /** Raised when a tenant exists but may not be served now (still provisioning, suspended, offboarded). */
-export class TenantInactiveError extends TenancyError { override readonly code = 'TENANT_INACTIVE'; }
+export class TenantInactiveError extends TenancyError {
+  override readonly code = 'TENANT_INACTIVE';
+}
 
 /** Raised when a query made in one tenant's scope is awaited in another's, or after its own scope ended. */
 export class WrongTenantError extends TenancyError {
@@ -98,13 +114,19 @@ export class CrossTenantAccessError extends TenancyError {
 // ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Raised when a query holds a table, view or subquery that the library can't scope to a tenant. */
-export class UnscopedQueryError extends TenancyError { override readonly code = 'UNSCOPED_QUERY'; }
+export class UnscopedQueryError extends TenancyError {
+  override readonly code = 'UNSCOPED_QUERY';
+}
 
 /** Raised when something is asked for that tenancy rules out or does not offer; the hint names the way to go instead. */
-export class NotSupportedError extends TenancyError { override readonly code = 'NOT_SUPPORTED'; }
+export class NotSupportedError extends TenancyError {
+  override readonly code = 'NOT_SUPPORTED';
+}
 
 /** Raised when an encrypted column is used in a way that can't work on ciphertext. */
-export class EncryptedColumnError extends TenancyError { override readonly code = 'ENCRYPTED_COLUMN'; }
+export class EncryptedColumnError extends TenancyError {
+  override readonly code = 'ENCRYPTED_COLUMN';
+}
 
 /** What PostgreSQL said of a failed statement, less everything that could hold a value. */
 export interface SqlFailure {
@@ -130,16 +152,24 @@ export class QueryFailedError extends TenancyError {
 }
 
 /** Raised when PostgreSQL itself refuses with 42501: row-level security, a forged context, a missing privilege. */
-export class PolicyViolationError extends QueryFailedError { override readonly code = 'POLICY_VIOLATION'; }
+export class PolicyViolationError extends QueryFailedError {
+  override readonly code = 'POLICY_VIOLATION';
+}
 
 /** Raised when a COMMIT answered ROLLBACK: the transaction had failed before and nothing of it was kept. */
-export class TransactionAbortedError extends TenancyError { override readonly code = 'TRANSACTION_ABORTED'; }
+export class TransactionAbortedError extends TenancyError {
+  override readonly code = 'TRANSACTION_ABORTED';
+}
 
 /** Raised when a transaction is used after it ended or after its connection died. */
-export class TransactionOverError extends TenancyError { override readonly code = 'TRANSACTION_OVER'; }
+export class TransactionOverError extends TenancyError {
+  override readonly code = 'TRANSACTION_OVER';
+}
 
 /** Raised when an AbortSignal ended a statement or a wait. */
-export class AbortedError extends TenancyError { override readonly code = 'ABORTED'; }
+export class AbortedError extends TenancyError {
+  override readonly code = 'ABORTED';
+}
 
 // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,7 +184,9 @@ export class LaneLostError extends TenancyError {
 }
 
 /** Raised when a migration invalidated a prepared plan. Nothing was kept; the whole unit may be run again. */
-export class PlanInvalidatedError extends TenancyError { override readonly code = 'PLAN_INVALIDATED'; }
+export class PlanInvalidatedError extends TenancyError {
+  override readonly code = 'PLAN_INVALIDATED';
+}
 
 /** Raised when no lane came free in time; `retryAfterMs` is when to try again, in milliseconds. */
 export class LanesExhaustedError extends TenancyError {
@@ -167,10 +199,14 @@ export class LanesExhaustedError extends TenancyError {
 }
 
 /** Raised when a service login could step over row-level security: superuser, owner or BYPASSRLS, directly or by membership. */
-export class LoginRefusedError extends TenancyError { override readonly code = 'LOGIN_REFUSED'; }
+export class LoginRefusedError extends TenancyError {
+  override readonly code = 'LOGIN_REFUSED';
+}
 
 /** Raised when something is used after `close`. */
-export class ClosedError extends TenancyError { override readonly code = 'CLOSED'; }
+export class ClosedError extends TenancyError {
+  override readonly code = 'CLOSED';
+}
 
 // ── residency, keys, audit ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +224,14 @@ export class ResidencyError extends TenancyError {
 
 /** Why a key manager failed (the eight kinds that every adapter maps to). */
 export type KeyManagerFailure =
-  | 'throttled' | 'unavailable' | 'denied' | 'disabled' | 'pendingDeletion' | 'notFound' | 'wrongKey' | 'invalidCiphertext';
+  | 'throttled'
+  | 'unavailable'
+  | 'denied'
+  | 'disabled'
+  | 'pendingDeletion'
+  | 'notFound'
+  | 'wrongKey'
+  | 'invalidCiphertext';
 
 /** Raised when a key manager can't do what was asked; `reason` is the same word for every provider. */
 export class KeyManagerError extends TenancyError {
@@ -201,15 +244,21 @@ export class KeyManagerError extends TenancyError {
 }
 
 /** Raised when a ciphertext can't be opened, for whichever reason: deliberately one error for all of them. */
-export class DecryptionError extends TenancyError { override readonly code = 'DECRYPTION'; }
+export class DecryptionError extends TenancyError {
+  override readonly code = 'DECRYPTION';
+}
 
 /** Raised when an audit entry can't be written and the work that it must precede was therefore not done. */
-export class AuditUnavailableError extends TenancyError { override readonly code = 'AUDIT_UNAVAILABLE'; }
+export class AuditUnavailableError extends TenancyError {
+  override readonly code = 'AUDIT_UNAVAILABLE';
+}
 
 // ── control plane ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Raised when the catalog is missing, of another version, or contradicts what is asked. */
-export class CatalogError extends TenancyError { override readonly code = 'CATALOG'; }
+export class CatalogError extends TenancyError {
+  override readonly code = 'CATALOG';
+}
 
 /** Raised when provisioning stopped at `step`; what had been done was undone, and running it again is safe. */
 export class ProvisioningError extends TenancyError {

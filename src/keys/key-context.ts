@@ -26,7 +26,11 @@ export const credentialContext: SecretContext = Object.freeze({ tenantId: platfo
  *
  * @param kind whose login it is
  */
-export function loginContext(kind: 'service' | 'owner', address: { readonly clusterId: string; readonly database: string }, login: string): SecretContext {
+export function loginContext(
+  kind: 'service' | 'owner',
+  address: { readonly clusterId: string; readonly database: string },
+  login: string,
+): SecretContext {
   return { ...credentialContext, subject: [kind, address.clusterId, address.database, login] };
 }
 

@@ -29,7 +29,9 @@ export interface KeyDescription {
   readonly createdAt: Date | undefined;
 }
 
-export interface KeyManagerCall { readonly signal?: AbortSignal | undefined }
+export interface KeyManagerCall {
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * A key manager: it keeps KEKs and wraps data keys with them. One adapter per provider, one conformance suite for all.
@@ -43,7 +45,11 @@ export interface KeyManager {
   /** Makes a KEK for a tenant (or `platform`) and answers with its name. */
   createKey(request: { readonly tenantId: string; readonly protection: KeyProtection }, call?: KeyManagerCall): Promise<string>;
   /** A fresh 32-byte key, plain and wrapped. */
-  generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }>;
+  generateDataKey(
+    keyRef: string,
+    context: KeyContext,
+    call?: KeyManagerCall,
+  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }>;
   wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey>;
   unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject>;
   /** Wraps the same key anew, under the KEK's newest version or under another KEK of this provider. */

@@ -10,11 +10,14 @@ export class KeyManagers {
   constructor(managers: KeyManager | readonly KeyManager[]) {
     const list = Array.isArray(managers) ? (managers as readonly KeyManager[]) : [managers as KeyManager];
     const [primary] = list;
-    if (primary === undefined) throw new ConfigurationError('No key manager was given.', { hint: 'Pass kms: localKeyManager({ … }) or another provider’s.' });
+    if (primary === undefined)
+      throw new ConfigurationError('No key manager was given.', { hint: 'Pass kms: localKeyManager({ … }) or another provider’s.' });
     this.primary = primary;
     this.#byProvider = new Map(list.map((manager) => [manager.provider, manager]));
     if (this.#byProvider.size < list.length) {
-      throw new ConfigurationError('Two key managers have the same provider name.', { hint: 'Give each its own: wrapped keys name the one that can open them.' });
+      throw new ConfigurationError('Two key managers have the same provider name.', {
+        hint: 'Give each its own: wrapped keys name the one that can open them.',
+      });
     }
   }
 
@@ -22,7 +25,9 @@ export class KeyManagers {
   for(provider: string): KeyManager {
     const manager = this.#byProvider.get(provider);
     if (manager === undefined) {
-      throw new ConfigurationError(`A key is wrapped by "${provider}", but no key manager of that provider was given.`, { hint: `Add it to the kms option.` });
+      throw new ConfigurationError(`A key is wrapped by "${provider}", but no key manager of that provider was given.`, {
+        hint: `Add it to the kms option.`,
+      });
     }
     return manager;
   }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AbortedError, MigrationError } from '../errors.ts';
-import { quoteIdentifier } from '../sql/identifier.ts';
 import { advisoryLockKey } from '../sql/advisory-lock.ts';
+import { quoteIdentifier } from '../sql/identifier.ts';
 import { migrationsTable } from './migration-source.ts';
 import { contextRenewalMs, type MigrationTarget } from './migration-target.ts';
 

@@ -101,6 +101,11 @@ export class PolicyDatabase implements AsyncDisposable {
     return await attempt(sql, context, text);
   }
 
+  /** The same, rolled back: what it would have met. */
+  async wouldMeet(context: string | undefined, text: string): Promise<Outcome> {
+    return await attempt(this.appSql, context, text, false);
+  }
+
   /** Runs SQL as the owner, under the signed context of a tenant, of maintenance (`*`), or under none; throws what PostgreSQL throws. */
   async asOwner(tenantId: string | undefined, text: string): Promise<readonly Record<string, unknown>[]> {
     const token = tenantId === undefined ? '' : this.signer(this.owner).sign(tenantId, 0);
@@ -143,16 +148,32 @@ export class PolicyDatabase implements AsyncDisposable {
   }
 }
 
-/** Runs one statement under a context and says what it met, whatever that was. */
-export async function attempt(sql: Sql, context: string | undefined, text: string): Promise<Outcome> {
-  try {
-    const result = await sql.begin(async (transaction) => {
-      if (context !== undefined) await transaction`select set_config('tenancy.context', ${context}, true)`;
-      return await transaction.unsafe(text);
-    });
-    const rows = result as unknown as readonly Record<string, unknown>[] & { readonly count: number | null };
+/** A transaction's answer on its way out of one that is not to be kept. */
+class Undone extends Error {
+  readonly result: unknown;
+  constructor(result: unknown) {
+    super('rolled back on purpose');
+    this.result = result;
+  }
+}
+
+/** Runs SQL under a context in a transaction and says what it met, whatever that was. @param keep false to roll it back */
+export async function attempt(sql: Sql, context: string | undefined, text: string, keep = true): Promise<Outcome> {
+  const outcome = (result: unknown): Outcome => {
+    // Several statements answer with a list of results: the last one counts.
+    const all = result as readonly unknown[];
+    const rows = (Array.isArray(all.at(-1)) ? all.at(-1) : all) as readonly Record<string, unknown>[] & { readonly count: number | null };
     return { rows: [...rows], count: rows.count ?? 0 };
+  };
+  try {
+    return outcome(await sql.begin(async (transaction) => {
+      if (context !== undefined) await transaction`select set_config('tenancy.context', ${context}, true)`;
+      const result = await transaction.unsafe(text);
+      if (!keep) throw new Undone(result);
+      return result;
+    }));
   } catch (error) {
+    if (error instanceof Undone) return outcome(error.result);
     if (!(error instanceof postgres.PostgresError)) throw error;
     return { refused: error.code, message: error.message };
   }

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,17 +17,34 @@ export function pgbouncerVersion(): string | undefined {
 }
 
 /** Starts PgBouncer; it ends when disposed. It refuses to run as root, so as root it runs as nobody. */
-export async function startPgBouncer(server: { readonly host: string; readonly port: number }, logins: ReadonlyMap<string, string>): Promise<PgBouncer> {
+export async function startPgBouncer(
+  server: { readonly host: string; readonly port: number },
+  logins: ReadonlyMap<string, string>,
+): Promise<PgBouncer> {
   const folder = await mkdtemp(join(tmpdir(), 'pgbouncer-'));
   const port = await freePort();
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
   const users = join(folder, 'users.txt');
   const settings = join(folder, 'pgbouncer.ini');
   await writeFile(users, [...logins].map(([user, password]) => `"${user}" "${password}"`).join('\n'));
-  await writeFile(settings, [
-    '[databases]', `* = host=${server.host} port=${server.port}`, '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =',
-    'auth_type = scram-sha-256', `auth_file = ${users}`, 'pool_mode = transaction', 'default_pool_size = 1', 'max_client_conn = 100', 'log_connections = 0', 'log_disconnections = 0',
-  ].join('\n'));
+  await writeFile(
+    settings,
+    [
+      '[databases]',
+      `* = host=${server.host} port=${server.port}`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'auth_type = scram-sha-256',
+      `auth_file = ${users}`,
+      'pool_mode = transaction',
+      'default_pool_size = 1',
+      'max_client_conn = 100',
+      'log_connections = 0',
+      'log_disconnections = 0',
+    ].join('\n'),
+  );
   await chmod(folder, 0o700);
   if (nobody !== undefined) for (const path of [folder, users, settings]) await chown(path, nobody.uid, nobody.gid);
   const child = spawn('pgbouncer', [settings], { stdio: 'ignore', ...nobody });
@@ -47,19 +64,27 @@ export async function startPgBouncer(server: { readonly host: string; readonly p
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => { server.close(() => resolve()); });
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
   return port;
 }
 
 async function answering(port: number): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const socket = connect({ host: '127.0.0.1', port });
-    const up = await new Promise<boolean>((resolve) => { socket.once('connect', () => resolve(true)).once('error', () => resolve(false)); });
+    const up = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
     socket.destroy();
     if (up) return;
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
   }
   throw new Error('PgBouncer did not start.');
 }

@@ -143,15 +143,13 @@ async function failingOrder({ retailer: { id, tenancy }, shelves }: DayPlan): Pr
             .values({ invoiceNo: 'DAY-TOO-MUCH', orderedAt: new Date(), currency: 'EUR' })
             .returning({ id: orders.id });
           const shelf = shelves[0]!;
-          await tx
-            .insert(orderLines)
-            .values({
-              orderId: order!.id,
-              productId: shelf.productId,
-              quantity: 1_000_000,
-              unitPrice: shelf.price,
-              lineKey: 'DAY-TOO-MUCH:0',
-            });
+          await tx.insert(orderLines).values({
+            orderId: order!.id,
+            productId: shelf.productId,
+            quantity: 1_000_000,
+            unitPrice: shelf.price,
+            lineKey: 'DAY-TOO-MUCH:0',
+          });
           throw outOfStock;
         }),
     )

@@ -26,7 +26,8 @@ export async function main(
       return 0;
     }
     const off = await new Quickstart({ options, screen, interruption, attempts }).run();
-    if (!options.keep) screen.verdict(off);
+    if (interruption.exitCode !== undefined) return interruption.exitCode;
+    screen.verdict(off);
     return off.length === 0 ? 0 : 1;
   } catch (error) {
     if (interruption.exitCode !== undefined) {

@@ -8,13 +8,20 @@ import { createLaneDatabase, type LaneDatabase } from '../../support/lane-databa
 /** Lanes rest on behaviour of postgres.js that it doesn't document. An upgrade that changes one of these must be looked at. */
 describe('postgres.js', () => {
   let database: LaneDatabase;
-  beforeAll(async () => { database = await createLaneDatabase(); });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+  });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
   type Client = postgres.Sql & { unsafe(text: string, params: unknown[], options: object): DriverQuery };
-  const client = (options: object = {}) => postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {}, ...options }) as unknown as Client;
+  const client = (options: object = {}) =>
+    postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {}, ...options }) as unknown as Client;
 
   test('is the version that the lanes were written against', () => {
-    const manifest = JSON.parse(readFileSync(new URL('../../../node_modules/postgres/package.json', import.meta.url), 'utf8')) as { version: string };
+    const manifest = JSON.parse(readFileSync(new URL('../../../node_modules/postgres/package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect(manifest.version).toMatch(/^3\.4\./);
   });
 
@@ -29,7 +36,11 @@ describe('postgres.js', () => {
     const assigned: unknown[] = [];
     Object.defineProperty(query, 'retried', {
       get: () => undefined,
-      set(this: DriverQuery, error: unknown) { assigned.push(error); this.cancelled = {}; this.reject(new Error('refused')); },
+      set(this: DriverQuery, error: unknown) {
+        assigned.push(error);
+        this.cancelled = {};
+        this.reject(new Error('refused'));
+      },
     });
     const next = sql.unsafe('select 2 as n', [], { prepare: false, simple: false });
     await expect(query).rejects.toThrow('refused');
@@ -46,7 +57,9 @@ describe('postgres.js', () => {
       socket: async () => {
         asked++;
         const socket = connect({ host, port });
-        await new Promise((resolve) => { socket.once('connect', resolve); });
+        await new Promise((resolve) => {
+          socket.once('connect', resolve);
+        });
         return socket;
       },
     });
@@ -85,14 +98,19 @@ describe('postgres.js', () => {
     const sql = client();
     await sql`select 1`;
     const order: number[] = [];
-    await Promise.all([1, 2, 3, 4].map(async (n) => { await sql.unsafe(`select ${n}`, [], { simple: n % 2 === 0, prepare: false }); order.push(n); }));
+    await Promise.all(
+      [1, 2, 3, 4].map(async (n) => {
+        await sql.unsafe(`select ${n}`, [], { simple: n % 2 === 0, prepare: false });
+        order.push(n);
+      }),
+    );
     expect(order).toEqual([1, 2, 3, 4]);
     await sql.end();
   });
 
   test('answers several commands in one simple message as a list, the first result with its command', async () => {
     const sql = client();
-    const list = await sql.unsafe('commit; select 1 as n', [], { simple: true }) as unknown as { command: string }[];
+    const list = (await sql.unsafe('commit; select 1 as n', [], { simple: true })) as unknown as { command: string }[];
     expect(list).toHaveLength(2);
     expect(list[0]!.command).toBe('COMMIT');
     await sql.end();

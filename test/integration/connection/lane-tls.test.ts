@@ -1,10 +1,10 @@
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
 import type { LaneTls } from '../../../src/connection/lane-socket.ts';
+import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
 import { LaneLostError } from '../../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, selectNames, statementOf, type LaneDatabase } from '../../support/lane-database.ts';
+import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../../support/lane-database.ts';
 
 /** A throw-away certificate for `localhost`, used by these tests only. */
 const cert = `-----BEGIN CERTIFICATE-----
@@ -28,13 +28,24 @@ describe('a lane over TLS', () => {
   let database: LaneDatabase;
   const servers = new Set<Server>();
   const sockets = new Set<Socket>();
-  beforeAll(async () => { database = await createLaneDatabase(); });
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+  });
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
-    await Promise.all([...servers].map(async (server) => await new Promise<void>((resolve) => { server.close(() => resolve()); })));
+    await Promise.all(
+      [...servers].map(
+        async (server) =>
+          await new Promise<void>((resolve) => {
+            server.close(() => resolve());
+          }),
+      ),
+    );
     servers.clear();
   });
-  afterAll(async () => { await database[Symbol.asyncDispose](); });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
 
   /** Ends TLS in front of the server; `answer` is what it says to the client's request for TLS. */
   async function front(answer: string): Promise<number> {
@@ -56,15 +67,20 @@ describe('a lane over TLS', () => {
       });
     });
     servers.add(server);
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
     return (server.address() as AddressInfo).port;
   }
-  const open = async (port: number, tls: LaneTls, host = 'localhost') => await openPostgresLane(database.laneOptions({ host, port, tls, connectTimeoutMs: 2_000 }));
+  const open = async (port: number, tls: LaneTls, host = 'localhost') =>
+    await openPostgresLane(database.laneOptions({ host, port, tls, connectTimeoutMs: 2_000 }));
 
   test('works like any other, cancel requests included', async () => {
     const lane = await open(await front('S'), { ca: cert });
     await lane.run({ context: contextOf('a'), statement: insertProduct('a', 'over TLS') });
-    await expect(lane.run({ context: contextOf('a'), statement: statementOf('select pg_sleep(20)') }, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(
+      lane.run({ context: contextOf('a'), statement: statementOf('select pg_sleep(20)') }, AbortSignal.timeout(50)),
+    ).rejects.toMatchObject({ code: 'ABORTED' });
     expect((await lane.run({ context: contextOf('a'), statement: selectNames })).rows).toEqual([['over TLS']]);
     await lane.close();
   });

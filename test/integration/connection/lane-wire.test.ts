@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LaneLostError, QueryFailedError } from '../../../src/errors.ts';
 import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
-import { contextOf, createLaneDatabase, insertProduct, rawContextOf, selectNames, statementOf, type LaneDatabase } from '../../support/lane-database.ts';
+import { LaneLostError, QueryFailedError } from '../../../src/errors.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  insertProduct,
+  type LaneDatabase,
+  rawContextOf,
+  selectNames,
+  statementOf,
+} from '../../support/lane-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
 describe('a lane on the wire', () => {
@@ -18,7 +26,10 @@ describe('a lane on the wire', () => {
   });
   const open = async (options = {}) => await openPostgresLane(database.laneOptions({ host: '127.0.0.1', port: proxy.port, ...options }));
 
-  test.each([[false, 'cold and warm'], [true, 'behind a pooler']])('a unit is one write and one round trip (pooled: %s, %s)', async (pooled) => {
+  test.each([
+    [false, 'cold and warm'],
+    [true, 'behind a pooler'],
+  ])('a unit is one write and one round trip (pooled: %s, %s)', async (pooled) => {
     const lane = await open({ pooled });
     for (let time = 0; time < 3; time++) {
       proxy.resetCounts();
@@ -26,7 +37,10 @@ describe('a lane on the wire', () => {
       expect(proxy.counts.bursts).toBe(1);
     }
     proxy.resetCounts();
-    await lane.run({ context: rawContextOf('a'), statement: statementOf('select name from products where name = $1', ['n1'], { prepare: false }) });
+    await lane.run({
+      context: rawContextOf('a'),
+      statement: statementOf('select name from products where name = $1', ['n1'], { prepare: false }),
+    });
     expect(proxy.counts.bursts).toBe(1);
     await lane.close();
   });
@@ -52,18 +66,24 @@ describe('a lane on the wire', () => {
     const before = proxy.accepted;
     const unit = lane.run({ context: contextOf('a'), statement: statementOf('select pg_sleep(5)') });
     const lost = expect(unit).rejects.toMatchObject({ code: 'LANE_LOST', sent: true });
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
     proxy.cut();
     await lost;
     await expect(lane.run({ context: contextOf('a'), statement: selectNames })).rejects.toMatchObject({ sent: false, retryable: true });
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 200);
+    });
     expect(proxy.accepted).toBe(before);
     expect(proxy.connections).toBe(0);
   });
 
   test('tells its owner once when it is lost, and not when it is closed', async () => {
     let lost = 0;
-    const onLost = (): void => { lost++; };
+    const onLost = (): void => {
+      lost++;
+    };
     const closed = await open({ onLost });
     await closed.close();
     expect(lost).toBe(0);
@@ -109,7 +129,8 @@ describe('a lane on the wire', () => {
 
   test('raw SQL, which is not prepared, doesn’t use the bound up', async () => {
     const lane = await open({ maxStatements: 4 });
-    for (let index = 0; index < 20; index++) await lane.run({ context: rawContextOf('a'), statement: statementOf(`select ${index}`, [], { prepare: false }) });
+    for (let index = 0; index < 20; index++)
+      await lane.run({ context: rawContextOf('a'), statement: statementOf(`select ${index}`, [], { prepare: false }) });
     expect(lane.state).toBe('open');
     await lane.close();
   });
@@ -121,20 +142,31 @@ describe('a lane on the wire', () => {
     performance.now = () => real() + ahead;
     try {
       let signed = 0;
-      await lane.transaction(contextOf('a', { sign: () => { signed++; return 'a'; } }), {}, async (tx) => {
-        await tx.execute(selectNames);
-        await tx.execute(selectNames);
-        expect(signed).toBe(1);
-        await tx.savepoint(async () => {
-          ahead = 61_000;
+      await lane.transaction(
+        contextOf('a', {
+          sign: () => {
+            signed++;
+            return 'a';
+          },
+        }),
+        {},
+        async (tx) => {
           await tx.execute(selectNames);
-          expect(signed).toBe(2);
-          throw new Error('undo');
-        }).catch(() => {});
-        // The savepoint took the renewed token with it.
-        await tx.execute(selectNames);
-        expect(signed).toBe(3);
-      });
+          await tx.execute(selectNames);
+          expect(signed).toBe(1);
+          await tx
+            .savepoint(async () => {
+              ahead = 61_000;
+              await tx.execute(selectNames);
+              expect(signed).toBe(2);
+              throw new Error('undo');
+            })
+            .catch(() => {});
+          // The savepoint took the renewed token with it.
+          await tx.execute(selectNames);
+          expect(signed).toBe(3);
+        },
+      );
     } finally {
       performance.now = real;
     }
@@ -143,7 +175,7 @@ describe('a lane on the wire', () => {
 
   test('opening fails with a typed error that holds no password', async () => {
     const password = 'hunter2-secret';
-    const wrong = await open({ credentials: { user: database.login, password } }).catch((error: unknown) => error) as Error;
+    const wrong = (await open({ credentials: { user: database.login, password } }).catch((error: unknown) => error)) as Error;
     const absent = await open({ database: 'no_such_database' }).catch((error: unknown) => error);
     const nobody = await open({ port: 1 }).catch((error: unknown) => error);
     expect(wrong).toBeInstanceOf(QueryFailedError);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ConfigurationError } from '../../../src/errors.ts';
 import { ClusterCap } from '../../../src/connection/cluster-cap.ts';
+import { ConfigurationError } from '../../../src/errors.ts';
 
 const never = new AbortController().signal;
 const none = { releaseIdle: () => false };
@@ -19,7 +19,9 @@ test('grants up to the limit, then to the pool with the fewest lanes', async () 
   expect(small.mustYield).toBe(false);
   leave[0]!();
   leave[0]!();
-  await new Promise((resolve) => { setImmediate(resolve); });
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
   expect(order).toEqual(['small']);
   expect(cap.used('c')).toBe(2);
 });
@@ -27,7 +29,12 @@ test('grants up to the limit, then to the pool with the fewest lanes', async () 
 test('asks the pool with the most lanes to close an idle one', async () => {
   const cap = new ClusterCap();
   let leave = (): void => {};
-  const owner = cap.join('c', 1, { releaseIdle: () => { leave(); return true; } });
+  const owner = cap.join('c', 1, {
+    releaseIdle: () => {
+      leave();
+      return true;
+    },
+  });
   leave = await owner.acquire(never);
   const other = cap.join('c', 1, none);
   await other.acquire(never);

@@ -1,16 +1,51 @@
 import { describe, expect, test } from 'vitest';
-import { NotSupportedError } from '../../../src/errors.ts';
 import { checkCommand, isRefusedTag } from '../../../src/connection/command-check.ts';
+import { NotSupportedError } from '../../../src/errors.ts';
 
 describe('checkCommand', () => {
-  test.each(['select 1', ' WITH a as (select 1) select * from a', '-- commit\nselect 1', '/* commit */ update t set a = 1', "select 'commit'", 'table products',
-    '(select 1) union (select 2)', 'explain select 1', 'set local work_mem = 1', 'do $$ begin end $$', 'commitment', 'lock table t', ''])('lets %j through', (text) => {
+  test.each([
+    'select 1',
+    ' WITH a as (select 1) select * from a',
+    '-- commit\nselect 1',
+    '/* commit */ update t set a = 1',
+    "select 'commit'",
+    'table products',
+    '(select 1) union (select 2)',
+    'explain select 1',
+    'set local work_mem = 1',
+    'do $$ begin end $$',
+    'commitment',
+    'lock table t',
+    '',
+  ])('lets %j through', (text) => {
     expect(() => checkCommand(text, 'a')).not.toThrow();
   });
 
-  test.each(['commit', 'COMMIT AND CHAIN', '\n\t commit', ';;commit', '--x\ncommit', '--x\rcommit', '/**/commit', '/*/* */*/commit', '/* -- */ rollback', 'end', 'abort', 'BEGIN',
-    'start transaction', 'savepoint a', 'release a', 'rollback to a', "prepare transaction 'x'", 'prepare a as select 1', 'execute a', 'deallocate all', 'copy t from stdin',
-    'copy (select 1) to stdout', 'select 1\0'])('refuses %j', (text) => {
+  test.each([
+    'commit',
+    'COMMIT AND CHAIN',
+    '\n\t commit',
+    ';;commit',
+    '--x\ncommit',
+    '--x\rcommit',
+    '/**/commit',
+    '/*/* */*/commit',
+    '/* -- */ rollback',
+    'end',
+    'abort',
+    'BEGIN',
+    'start transaction',
+    'savepoint a',
+    'release a',
+    'rollback to a',
+    "prepare transaction 'x'",
+    'prepare a as select 1',
+    'execute a',
+    'deallocate all',
+    'copy t from stdin',
+    'copy (select 1) to stdout',
+    'select 1\0',
+  ])('refuses %j', (text) => {
     expect(() => checkCommand(text, 'a')).toThrow(NotSupportedError);
   });
 
@@ -23,7 +58,8 @@ describe('checkCommand', () => {
   });
 
   test('knows the tags of what got past it', () => {
-    for (const tag of ['COMMIT', 'ROLLBACK', 'BEGIN', 'PREPARE TRANSACTION', 'DEALLOCATE ALL', 'COPY']) expect(isRefusedTag(tag)).toBe(true);
+    for (const tag of ['COMMIT', 'ROLLBACK', 'BEGIN', 'PREPARE TRANSACTION', 'DEALLOCATE ALL', 'COPY'])
+      expect(isRefusedTag(tag)).toBe(true);
     for (const tag of ['SELECT', 'INSERT', 'DO', 'SET', 'LISTEN', '']) expect(isRefusedTag(tag)).toBe(false);
   });
 });

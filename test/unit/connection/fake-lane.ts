@@ -1,6 +1,6 @@
-import { LaneLostError, WrongTenantError } from '../../../src/errors.ts';
 import type { Lane, LaneTransaction, TransactionOptions, Unit, UnitContext } from '../../../src/connection/lane.ts';
 import type { StatementResult } from '../../../src/connection/statement.ts';
+import { LaneLostError, WrongTenantError } from '../../../src/errors.ts';
 
 let lastId = 0;
 
@@ -19,12 +19,18 @@ export class FakeLane implements Lane {
   #end: () => void = () => {};
 
   constructor() {
-    this.ended = new Promise((resolve) => { this.#end = resolve; });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
   }
 
   async run(unit: Unit): Promise<StatementResult> {
     this.#enter(unit.context.tenantId, false);
-    const turn = this.#chain.then(async () => { await new Promise((resolve) => { setTimeout(resolve, Number(unit.statement.text)); }); });
+    const turn = this.#chain.then(async () => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, Number(unit.statement.text));
+      });
+    });
     this.#chain = turn;
     try {
       await Promise.race([turn, this.ended]);
@@ -35,10 +41,18 @@ export class FakeLane implements Lane {
     }
   }
 
-  async transaction<T>(context: UnitContext, _options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    context: UnitContext,
+    _options: TransactionOptions,
+    callback: (transaction: LaneTransaction) => Promise<T>,
+  ): Promise<T> {
     this.#enter(context.tenantId, true);
     try {
-      return await callback({ over: false, execute: async () => ({ rows: [this.id], rowCount: 0, command: '' }), savepoint: async (inner) => await inner() });
+      return await callback({
+        over: false,
+        execute: async () => ({ rows: [this.id], rowCount: 0, command: '' }),
+        savepoint: async (inner) => await inner(),
+      });
     } finally {
       this.#exclusive = false;
       this.depth--;
@@ -58,7 +72,8 @@ export class FakeLane implements Lane {
 
   #enter(tenantId: string, exclusive: boolean): void {
     if (this.state !== 'open') throw new LaneLostError('not open', { sent: false });
-    if (this.depth > 0 && (exclusive || this.#exclusive || this.lastTenantId !== tenantId)) throw new WrongTenantError(`${this.lastTenantId} and ${tenantId}`, {});
+    if (this.depth > 0 && (exclusive || this.#exclusive || this.lastTenantId !== tenantId))
+      throw new WrongTenantError(`${this.lastTenantId} and ${tenantId}`, {});
     this.depth++;
     this.maxDepthSeen = Math.max(this.maxDepthSeen, this.depth);
     this.#exclusive = exclusive;

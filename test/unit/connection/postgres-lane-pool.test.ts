@@ -1,20 +1,47 @@
 import { describe, expect, test } from 'vitest';
-import { AbortedError, ClosedError, ConfigurationError, LaneLostError, LanesExhaustedError, LoginRefusedError } from '../../../src/errors.ts';
 import { ClusterCap } from '../../../src/connection/cluster-cap.ts';
 import type { Unit, UnitContext } from '../../../src/connection/lane.ts';
 import { PostgresLanePool, type PostgresLanePoolOptions } from '../../../src/connection/postgres-lane-pool.ts';
+import {
+  AbortedError,
+  ClosedError,
+  ConfigurationError,
+  LaneLostError,
+  LanesExhaustedError,
+  LoginRefusedError,
+} from '../../../src/errors.ts';
 import { FakeLane } from './fake-lane.ts';
 
-const contextOf = (tenantId: string, priority = 0): UnitContext => ({ tenantId, sign: () => '', searchPath: undefined, raw: false, priority });
-const unitOf = (tenantId: string, ms = 1, priority = 0): Unit =>
-  ({ context: contextOf(tenantId, priority), statement: { text: String(ms), params: [], rows: 'array', prepare: true } });
-const pause = async (ms: number): Promise<void> => { await new Promise((resolve) => { setTimeout(resolve, ms); }); };
+const contextOf = (tenantId: string, priority = 0): UnitContext => ({
+  tenantId,
+  sign: () => '',
+  searchPath: undefined,
+  raw: false,
+  priority,
+});
+const unitOf = (tenantId: string, ms = 1, priority = 0): Unit => ({
+  context: contextOf(tenantId, priority),
+  statement: { text: String(ms), params: [], rows: 'array', prepare: true },
+});
+const pause = async (ms: number): Promise<void> => {
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+};
 
 function poolOf(options: Partial<PostgresLanePoolOptions> = {}) {
   const lanes: FakeLane[] = [];
   const pool = new PostgresLanePool({
-    clusterId: 'c', database: 'd', cap: new ClusterCap(), clusterMaxLanes: 50,
-    open: async () => { await pause(1); const lane = new FakeLane(); lanes.push(lane); return lane; },
+    clusterId: 'c',
+    database: 'd',
+    cap: new ClusterCap(),
+    clusterMaxLanes: 50,
+    open: async () => {
+      await pause(1);
+      const lane = new FakeLane();
+      lanes.push(lane);
+      return lane;
+    },
     ...options,
   });
   return { pool, lanes };
@@ -54,7 +81,11 @@ describe('PostgresLanePool', () => {
   test('a busy tenant’s stream can’t keep another tenant from its only lane', async () => {
     const { pool } = poolOf({ maxLanes: 1, maxDepth: 3 });
     let streaming = true;
-    const stream = Promise.all([1, 2, 3, 4].map(async () => { while (streaming) await pool.run(unitOf('a', 3)); }));
+    const stream = Promise.all(
+      [1, 2, 3, 4].map(async () => {
+        while (streaming) await pool.run(unitOf('a', 3));
+      }),
+    );
     await pause(20);
     const started = performance.now();
     await pool.run(unitOf('b'));
@@ -81,10 +112,17 @@ describe('PostgresLanePool', () => {
     await pool.run(unitOf('a'));
     const order: string[] = [];
     const first = pool.run(unitOf('a', 20));
-    await Promise.all([['low', 0], ['low2', 0], ['high', 9], ['middle', 5]].map(async ([tenantId, priority]) => {
-      await pool.run(unitOf(String(tenantId), 1, Number(priority)));
-      order.push(String(tenantId));
-    }));
+    await Promise.all(
+      [
+        ['low', 0],
+        ['low2', 0],
+        ['high', 9],
+        ['middle', 5],
+      ].map(async ([tenantId, priority]) => {
+        await pool.run(unitOf(String(tenantId), 1, Number(priority)));
+        order.push(String(tenantId));
+      }),
+    );
     await first;
     expect(order).toEqual(['high', 'middle', 'low', 'low2']);
     await pool.close();
@@ -92,9 +130,16 @@ describe('PostgresLanePool', () => {
 
   test('gives transactions a lane to themselves', async () => {
     const { pool } = poolOf({ maxLanes: 2 });
-    await Promise.all(Array.from({ length: 20 }, async (_, index) => (index % 2 === 0
-      ? await pool.transaction(contextOf('a'), {}, async (tx) => { await pause(2); await tx.execute({ text: '', params: [], rows: 'array', prepare: false }); })
-      : await pool.run(unitOf('a', 2)))));
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, index) =>
+        index % 2 === 0
+          ? await pool.transaction(contextOf('a'), {}, async (tx) => {
+              await pause(2);
+              await tx.execute({ text: '', params: [], rows: 'array', prepare: false });
+            })
+          : await pool.run(unitOf('a', 2)),
+      ),
+    );
     await pool.close();
   });
 
@@ -103,7 +148,9 @@ describe('PostgresLanePool', () => {
     await pool.run(unitOf('a'));
     const slow = pool.run(unitOf('a', 120));
     await pause(10);
-    const waits = [pool.run(unitOf('b')), pool.run(unitOf('b')), pool.run(unitOf('c'))].map(async (work) => await work.catch((error: unknown) => error));
+    const waits = [pool.run(unitOf('b')), pool.run(unitOf('b')), pool.run(unitOf('c'))].map(
+      async (work) => await work.catch((error: unknown) => error),
+    );
     for (const error of await Promise.all(waits)) {
       expect(error).toBeInstanceOf(LanesExhaustedError);
       expect((error as LanesExhaustedError).retryAfterMs).toBeGreaterThan(0);
@@ -141,13 +188,22 @@ describe('PostgresLanePool', () => {
   test('never calls a transaction’s callback twice', async () => {
     const { pool } = poolOf();
     let calls = 0;
-    await expect(pool.transaction(contextOf('a'), {}, async () => { calls++; throw new LaneLostError('gone', { sent: false }); })).rejects.toThrow(LaneLostError);
+    await expect(
+      pool.transaction(contextOf('a'), {}, async () => {
+        calls++;
+        throw new LaneLostError('gone', { sent: false });
+      }),
+    ).rejects.toThrow(LaneLostError);
     expect(calls).toBe(1);
     await pool.close();
   });
 
   test('refuses everyone when the first look at a lane refuses its login, and closes it', async () => {
-    const { pool, lanes } = poolOf({ onOpen: async () => { throw new LoginRefusedError('superuser'); } });
+    const { pool, lanes } = poolOf({
+      onOpen: async () => {
+        throw new LoginRefusedError('superuser');
+      },
+    });
     const results = await Promise.allSettled([pool.run(unitOf('a')), pool.run(unitOf('b'))]);
     for (const result of results) expect((result as PromiseRejectedResult).reason).toBeInstanceOf(LoginRefusedError);
     expect(lanes.every((lane) => lane.state === 'closed' && lane.served.length === 0)).toBe(true);
@@ -156,9 +212,16 @@ describe('PostgresLanePool', () => {
 
   test('lets the lanes that work serve while another can’t be opened', async () => {
     let opened = 0;
-    const { pool } = poolOf({ open: async () => { if (++opened > 1) throw new LaneLostError('refused', { sent: false }); return new FakeLane(); } });
+    const { pool } = poolOf({
+      open: async () => {
+        if (++opened > 1) throw new LaneLostError('refused', { sent: false });
+        return new FakeLane();
+      },
+    });
     await pool.run(unitOf('a'));
-    await expect(Promise.all(Array.from({ length: 6 }, async (_, index) => await pool.run(unitOf(`t${index}`, 5))))).resolves.toHaveLength(6);
+    await expect(Promise.all(Array.from({ length: 6 }, async (_, index) => await pool.run(unitOf(`t${index}`, 5))))).resolves.toHaveLength(
+      6,
+    );
     await pool.close();
   });
 
@@ -198,7 +261,11 @@ describe('PostgresLanePool', () => {
     await two.pool.run(unitOf('x'));
     expect(one.pool.size).toBe(1);
     let streaming = true;
-    const stream = Promise.all(['a', 'b', 'c', 'd'].map(async (tenantId) => { while (streaming) await one.pool.run(unitOf(tenantId, 3)); }));
+    const stream = Promise.all(
+      ['a', 'b', 'c', 'd'].map(async (tenantId) => {
+        while (streaming) await one.pool.run(unitOf(tenantId, 3));
+      }),
+    );
     await pause(20);
     for (let time = 0; time < 5; time++) {
       const started = performance.now();
@@ -215,7 +282,9 @@ describe('PostgresLanePool', () => {
 
   test('holds its rules under random work, losses and aborts', async () => {
     const cap = new ClusterCap();
-    const pools = [1, 2, 3].map(() => poolOf({ cap, clusterMaxLanes: 7, maxLanes: 4, maxLanesPerTenant: 2, acquireTimeoutMs: 5_000, idleTimeoutMs: 15 }));
+    const pools = [1, 2, 3].map(() =>
+      poolOf({ cap, clusterMaxLanes: 7, maxLanes: 4, maxLanesPerTenant: 2, acquireTimeoutMs: 5_000, idleTimeoutMs: 15 }),
+    );
     const allowed = [LaneLostError, AbortedError, LanesExhaustedError];
     let done = 0;
     const callers = Array.from({ length: 24 }, async () => {
@@ -224,7 +293,10 @@ describe('PostgresLanePool', () => {
         const tenantId = `t${Math.floor(Math.random() ** 2 * 6)}`;
         try {
           const signal = Math.random() < 0.1 ? AbortSignal.timeout(Math.ceil(Math.random() * 4)) : undefined;
-          if (Math.random() < 0.2) await pool.transaction(contextOf(tenantId), { signal }, async () => { await pause(Math.random() * 3); });
+          if (Math.random() < 0.2)
+            await pool.transaction(contextOf(tenantId), { signal }, async () => {
+              await pause(Math.random() * 3);
+            });
           else await pool.run(unitOf(tenantId, Math.random() * 3, Math.floor(Math.random() * 3)), signal);
         } catch (error) {
           if (!allowed.some((kind) => error instanceof kind)) throw error;
@@ -237,7 +309,11 @@ describe('PostgresLanePool', () => {
     await Promise.all(callers);
     expect(done).toBe(24 * 40);
     expect(Math.max(...pools.flatMap(({ lanes }) => lanes.map((lane) => lane.maxDepthSeen)))).toBeLessThanOrEqual(3);
-    await Promise.all(pools.map(async ({ pool }) => { await pool.close(); }));
+    await Promise.all(
+      pools.map(async ({ pool }) => {
+        await pool.close();
+      }),
+    );
     expect(cap.used('c')).toBe(0);
   });
 });
