@@ -31,6 +31,11 @@ export interface TenantFilter {
   readonly status?: TenantStatus | undefined;
 }
 
+/** Who changes a tenant, for the audit log. */
+export interface ChangeOptions {
+  readonly actor?: string | undefined;
+}
+
 /** Owner work on the platform: what the CLI and platform engineers use and services never hold. */
 export interface ControlPlane extends AsyncDisposable {
   /** Makes the catalog, the platform key and every cluster's roles, shared database and functions; idempotent. */
@@ -38,8 +43,8 @@ export interface ControlPlane extends AsyncDisposable {
   /** Takes a tenant's configuration to isolated, migrated, active tables; safe to run again after a failure. */
   provision(config: unknown, options?: ProvisionOptions): Promise<ProvisionReport>;
   /** Replaces a tenant's configuration; id, tier and region may not change this way. */
-  updateTenant(config: unknown): Promise<Tenant>;
-  setStatus(tenantId: string, status: 'active' | 'suspended'): Promise<Tenant>;
+  updateTenant(config: unknown, options?: ChangeOptions): Promise<Tenant>;
+  setStatus(tenantId: string, status: 'active' | 'suspended', options?: ChangeOptions): Promise<Tenant>;
   tenants(filter?: TenantFilter): Promise<readonly TenantDetails[]>;
   /** @throws {UnknownTenantError} */
   tenant(tenantId: string): Promise<TenantDetails>;

@@ -55,7 +55,7 @@ export class MigrationPlane {
     const source = await this.#parts.source();
     const targets = await Promise.all(placements.map(async (placement) => await this.#target(placement)));
     const shared = await this.#migrateReferences(placements, options);
-    if (shared.failed > 0) return shared;
+    if (shared.failed > 0) return { targets: [...shared.targets, ...targets.map(({ key }) => notStarted(key))], failed: shared.failed };
     const own = await migrateTargets(targets, source, {
       ...options,
       ...this.#hooks(source),
@@ -66,16 +66,21 @@ export class MigrationPlane {
 
   async status(): Promise<readonly MigrationStatus[]> {
     const placements = onePerSchema(await this.#placements({}));
-    const targets = placements.map((placement) => ({ ...placement, key: keyOf(placement), tenantId: tenantOf(placement) }));
-    return migrationStatus(targets, await this.#parts.source(), await this.#appliedBy(targets));
+    const own = placements.map((placement) => ({ ...placement, key: keyOf(placement), tenantId: tenantOf(placement) }));
+    const shared = onePerDatabase(placements).map((address) => ({ ...placeOfReference(address), tenantId: undefined }));
+    const applied = await this.#appliedBy([...shared, ...own]);
+    const reference = await this.#parts.reference();
+    return [
+      ...(reference.migrations.length === 0 ? [] : migrationStatus(shared, reference, applied)),
+      ...migrationStatus(own, await this.#parts.source(), applied),
+    ];
   }
 
   /** The reference tables of every database that holds one of the placements; tenants are not touched before they stand. */
   async #migrateReferences(placements: readonly Placement[], options: MigrateOptions): Promise<MigrationReport> {
     const source = await this.#parts.reference();
     if (source.migrations.length === 0) return { targets: [], failed: 0 };
-    const databases = new Map(placements.map((placement) => [`${placement.clusterId}/${placement.database}`, placement]));
-    const targets = await Promise.all([...databases.values()].map(async (address) => await this.#referenceTarget(address)));
+    const targets = await Promise.all(onePerDatabase(placements).map(async (address) => await this.#referenceTarget(address)));
     return await migrateTargets(targets, source, {
       ...options,
       ...this.#hooks(source),
@@ -86,10 +91,7 @@ export class MigrationPlane {
   async #referenceTarget({ clusterId, database }: DatabaseAddress): Promise<MigrationTarget> {
     const owner = await this.#parts.owners.of({ clusterId, database });
     return {
-      key: `${clusterId}/${database}/${referenceSchema}`,
-      clusterId,
-      database,
-      schema: referenceSchema,
+      ...placeOfReference({ clusterId, database }),
       isolation: 'row',
       tenantId: undefined,
       ownerUrl: owner.url,
@@ -156,6 +158,19 @@ export class MigrationPlane {
 /** Whether a tenant's database objects are there: while it is provisioned they may be half made, or dropped again. */
 export function standing(status: TenantStatus): boolean {
   return status === 'active' || status === 'suspended';
+}
+
+/** The databases that hold one of the placements. */
+function onePerDatabase(placements: readonly Placement[]): readonly DatabaseAddress[] {
+  return [...new Map(placements.map(({ clusterId, database }) => [`${clusterId}/${database}`, { clusterId, database }])).values()];
+}
+
+function placeOfReference({ clusterId, database }: DatabaseAddress) {
+  return { key: `${clusterId}/${database}/${referenceSchema}`, clusterId, database, schema: referenceSchema };
+}
+
+function notStarted(target: string): MigrationTargetReport {
+  return { target, outcome: 'skipped', applied: [], durationMs: 0, error: undefined };
 }
 
 /** Tenants of a pool share one schema: it is migrated once. */

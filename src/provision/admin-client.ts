@@ -1,5 +1,6 @@
 import postgres, { type Sql } from 'postgres';
-import { ConfigurationError } from '../errors.ts';
+import { failureCode, isConnectionFailure } from '../catalog/catalog-failure.ts';
+import { CatalogError, ConfigurationError, TenancyError } from '../errors.ts';
 
 /** A URL for another database, and where given another login, of the same server. */
 export function urlFor(url: string, to: { readonly database: string; readonly user?: string; readonly password?: string }): string {
@@ -28,9 +29,23 @@ export async function withClient<T>(url: string, callback: (sql: Sql) => Promise
   });
   try {
     return await callback(sql);
+  } catch (error) {
+    throw reachFailure(error, url);
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/** A server that can't be reached or a login that it does not take, said in words; everything else stays what it was. */
+function reachFailure(error: unknown, url: string): unknown {
+  const code = failureCode(error);
+  const login = code === '28P01' || code === '28000';
+  if (error instanceof TenancyError || !(login || isConnectionFailure(error))) return error;
+  const { host, port } = addressOf(url);
+  return new CatalogError(`${host}:${port}${new URL(url).pathname} ${login ? 'refused the login' : 'could not be reached'} (${code}).`, {
+    retryable: !login,
+    hint: login ? 'Check the login and password of the URL.' : 'Check the URL and that the server is up.',
+  });
 }
 
 function parseUrl(url: string): URL {

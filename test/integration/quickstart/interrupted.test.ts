@@ -15,11 +15,11 @@ const moments: Record<string, (run: QuickstartRun) => Promise<void>> = {
   'while it is being broken into': async (run) => await run.reaches('✓ a day of orders'),
 };
 
-describe.each([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)('%s leaves no process and no file', (signal, expected) => {
-  test.each(Object.keys(moments))('%s', async (moment) => {
+describe('an interrupted run leaves no process and no file', () => {
+  test.each([
+    ...Object.keys(moments).map((moment) => [moment, 'SIGINT', 130] as const),
+    ['while the catalog is made', 'SIGTERM', 143],
+  ] as const)('%s, by %s', async (moment, signal, expected) => {
     await using run = await QuickstartRun.start();
     await moments[moment]!(run);
     // The positive control: there is something to clean up.

@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseOptions } from '../../../examples/retail/quickstart/options.ts';
+import { UsageError } from '../../../examples/retail/quickstart/usage-error.ts';
 import { QuickstartRun } from './quickstart-run.ts';
 
 const attempts = {
@@ -119,29 +121,33 @@ describe('with data of one’s own', () => {
     expect(await run.leftovers()).toEqual([]);
   });
 
-  it.each([
-    [
-      'a directory without files',
-      async () => await mkdir(join(data, 'empty')).then(() => ['--data', join(data, 'empty')]),
-      'holds no .csv file',
-    ],
-    ['a directory that is not there', async () => ['--data', join(data, 'absent')], 'it does not exist'],
-    [
-      'files without a usable line',
-      async () => {
-        await writeFile(join(data, 'other.csv'), 'name,price\nlamp,1\n');
-        return ['--data', join(data, 'other.csv')];
-      },
-      'other.csv:1 the file was left out: its header is not InvoiceNo',
-    ],
-    ['an option that it does not have', async () => ['--date', '.'], "Unknown option '--date'"],
-    ['an option without its value', async () => ['--data'], 'argument missing'],
-    ['what npm took the hyphens from', async () => ['somewhere'], 'npm run quickstart -- --data DIR'],
-  ])('refuses %s', async (_, prepare, message) => {
-    await using run = await QuickstartRun.start(await prepare());
+  it('refuses a directory without files, before anything is started', async () => {
+    await mkdir(join(data, 'empty'));
+    await using run = await QuickstartRun.start(['--data', join(data, 'empty')]);
     expect(await run.exit(), run.output).toBe(2);
-    expect(run.output).toContain(message);
+    expect(run.output).toContain('holds no .csv file');
     expect(run.output).toContain('Usage: npm run quickstart');
+    expect(run.output).not.toContain('PostgreSQL');
     expect(await run.leftovers()).toEqual([]);
+  });
+
+  it('refuses files without a usable line', async () => {
+    await writeFile(join(data, 'other.csv'), 'name,price\nlamp,1\n');
+    await using run = await QuickstartRun.start(['--data', join(data, 'other.csv')]);
+    expect(await run.exit(), run.output).toBe(2);
+    expect(run.output).toContain('other.csv:1 the file was left out: its header is not InvoiceNo');
+    expect(await run.leftovers()).toEqual([]);
+  });
+
+  it.each([
+    ['a directory that is not there', ['--data', 'no-such-directory'], 'it does not exist'],
+    ['an option that it does not have', ['--date', '.'], "Unknown option '--date'."],
+    ['an option without its value', ['--data'], 'argument missing'],
+    ['an empty name', ['--data', ''], '--data needs the name'],
+    ['what npm took the hyphens from', ['somewhere'], 'npm run quickstart -- --data DIR'],
+  ])('refuses %s', async (_, args, message) => {
+    const error = await parseOptions(args).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as UsageError).message).toContain(message);
   });
 });

@@ -13,7 +13,6 @@ import {
   TenantInactiveError,
   UnknownTenantError,
 } from '../../../src/errors.ts';
-import { enterScope, Scope } from '../../../src/tenant/scope.ts';
 import { recordOf } from '../catalog/records.ts';
 import { answer, masterOf, routerOf } from './parts.ts';
 
