@@ -9,18 +9,19 @@ import { LedgerStore } from './catalog/ledger-store.ts';
 import { PlacementStore } from './catalog/placement-store.ts';
 import type { StoredTenant } from './catalog/stored-tenant.ts';
 import { TenantStore } from './catalog/tenant-store.ts';
-import type { ChangeOptions, ControlPlane, InitReport, TenantDetails } from './control-plane.ts';
-import { ClosedError, ConfigurationError, TenancyError } from './errors.ts';
+import type { ControlPlane, InitReport, TenantDetails } from './control-plane.ts';
+import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
+import { TenantChanges } from './lifecycle/tenant-changes.ts';
 import { verifyPlatform } from './lifecycle/verify-platform.ts';
 import { loadMigrations } from './migrate/load-migrations.ts';
 import type { MigrationSource } from './migrate/migration-source.ts';
-import { addressOf, urlFor } from './provision/admin-client.ts';
+import { urlFor } from './provision/admin-client.ts';
 import { catalogLogin } from './provision/catalog-login.ts';
-import type { ClusterDefinition } from './provision/cluster-definition.ts';
+import { type ClusterDefinition, requireOwnNames } from './provision/cluster-definition.ts';
 import { ContextAuthority } from './provision/context-authority.ts';
 import { CredentialVault } from './provision/credential-vault.ts';
 import { installCatalog } from './provision/install-catalog.ts';
@@ -28,8 +29,6 @@ import { installCluster } from './provision/install-cluster.ts';
 import { platformNames } from './provision/names.ts';
 import { OwnerAccess } from './provision/owner-access.ts';
 import { PlatformKeys } from './provision/platform-keys.ts';
-import type { Tenant } from './tenant/tenant.ts';
-import { parseTenantConfig } from './tenant/tenant-config.ts';
 import { defaultTiers, type Tiers } from './tenant/tier.ts';
 
 export type { AuditFilter } from './audit/audit-filter.ts';
@@ -73,6 +72,7 @@ const noMigrations: MigrationSource = Object.freeze({ directory: '(none)', forma
 interface Opened {
   readonly catalog: CatalogClient;
   readonly tenants: TenantStore;
+  readonly changes: TenantChanges;
   readonly clusters: ClusterStore;
   readonly keys: PlatformKeys;
   readonly vault: CredentialVault;
@@ -140,16 +140,11 @@ class WiredControlPlane implements ControlPlane {
   }
 
   async updateTenant(...[value, options]: Parameters<ControlPlane['updateTenant']>) {
-    const config = parseTenantConfig(value);
-    const { tenants } = await this.#open();
-    return await this.#change(config.id, 'configuration update', options, async () => await tenants.updateConfig(config));
+    return await (await this.#open()).changes.updateConfig(value, options?.actor);
   }
 
   async setStatus(...[tenantId, status, options]: Parameters<ControlPlane['setStatus']>) {
-    const { tenants } = await this.#open();
-    return await this.#change(tenantId, `status ${status}`, options, async () => {
-      await tenants.setStatus(tenantId, status);
-    });
+    return await (await this.#open()).changes.setStatus(tenantId, status, options?.actor);
   }
 
   async tenants(...[filter]: Parameters<ControlPlane['tenants']>) {
@@ -189,22 +184,6 @@ class WiredControlPlane implements ControlPlane {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** Changes a tenant's record: recorded before, and after with how it ended. */
-  async #change(tenantId: string, reason: string, options: ChangeOptions | undefined, action: () => Promise<void>): Promise<Tenant> {
-    const { tenants, auditor } = await this.#open();
-    await tenants.require(tenantId);
-    const entry = { action: 'tenant', targetTenantId: tenantId, reason, actor: options?.actor } as const;
-    await auditor.record({ ...entry, outcome: 'allowed' });
-    try {
-      await action();
-    } catch (error) {
-      await auditor.record({ ...entry, outcome: 'failed', errorCode: error instanceof TenancyError ? error.code : undefined });
-      throw error;
-    }
-    await auditor.record({ ...entry, outcome: 'completed' });
-    return (await tenants.require(tenantId)).tenant;
   }
 
   async #open(): Promise<Opened> {
@@ -260,31 +239,23 @@ class WiredControlPlane implements ControlPlane {
       auditor,
       catalogUrl,
     });
-    return { catalog, tenants, clusters, keys, vault, authority, owners, migrations, onboarding, auditor };
+    return {
+      catalog,
+      changes: new TenantChanges({ tenants, auditor }),
+      tenants,
+      clusters,
+      keys,
+      vault,
+      authority,
+      owners,
+      migrations,
+      onboarding,
+      auditor,
+    };
   }
 
   #requireOpen(): void {
     if (this.#closed) throw new ClosedError('The control plane was used after close.');
-  }
-}
-
-/**
- * Two clusters of one server need a prefix each: their roles and databases would have the same names, and one's passwords would be set by
- * the other.
- */
-function requireOwnNames(clusters: readonly ClusterDefinition[]): void {
-  const taken = new Map<string, string>();
-  for (const { id, adminUrl, rolePrefix = 'tenancy' } of clusters) {
-    platformNames(rolePrefix);
-    const { host, port } = addressOf(adminUrl);
-    const name = `${host}:${port}/${rolePrefix}`;
-    const other = taken.get(name);
-    if (other !== undefined) {
-      throw new ConfigurationError(`The clusters "${other}" and "${id}" are one server and have the same rolePrefix.`, {
-        hint: 'Give each cluster of a server a rolePrefix of its own.',
-      });
-    }
-    taken.set(name, id);
   }
 }
 

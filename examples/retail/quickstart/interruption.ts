@@ -1,3 +1,5 @@
+import { ancestry } from './ancestry.ts';
+
 const numbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /** Turns signals into an abort, so that what was started is ended in order; a second Ctrl-C ends the process at once. */
@@ -14,11 +16,11 @@ export class Interruption implements Disposable {
       this.#handlers.set(name, handler);
       process.on(name, handler);
     }
-    // npm hands a SIGTERM to its shell, which dies of it and hands it to nobody.
-    const parent = process.ppid;
     if (process.env['npm_lifecycle_event'] === undefined) return;
+    // Between npm and this process stands a shell, which dies of npm's SIGTERM without a word, and outlives an npm that was killed.
+    const before = ancestry();
     this.#watch = setInterval(() => {
-      if (process.ppid !== parent && this.#exitCode === undefined) this.#stop(128 + numbers.SIGTERM);
+      if (this.#exitCode === undefined && ancestry() !== before) this.#stop(128 + numbers.SIGTERM);
     }, 200);
     this.#watch.unref();
   }

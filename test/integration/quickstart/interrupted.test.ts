@@ -42,6 +42,15 @@ describe('SIGKILL leaves no process and no file', () => {
   });
 });
 
+test.each(['SIGTERM', 'SIGKILL'] as const)('%s to the shell that npm puts in between leaves no process and no file', async (signal) => {
+  await using run = await QuickstartRun.startThroughShell();
+  await moments['while the catalog is made']!(run);
+  run.kill(signal);
+  await run.exit();
+  expect(run.output).toContain('Interrupted');
+  expect(await run.leftovers()).toEqual([]);
+});
+
 test('with --keep it stays up until it is told to end, and its connection strings lead to the servers', async () => {
   const { default: postgres } = await import('postgres');
   await using run = await QuickstartRun.start(['--keep']);

@@ -16,13 +16,13 @@ export class QuickstartRun implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
   #output = '';
 
-  private constructor(home: string, script: string, args: readonly string[]) {
+  private constructor(home: string, command: readonly [string, ...string[]], env: NodeJS.ProcessEnv = {}) {
     this.home = home;
     const { npm_lifecycle_event: _event, ...rest } = process.env;
-    this.#child = spawn(process.execPath, ['--import', 'tsx', join(root, script), ...args], {
+    this.#child = spawn(command[0], command.slice(1), {
       cwd: root,
       detached: true,
-      env: { ...rest, TMPDIR: home, TSX_DISABLE_CACHE: '1', NODE_OPTIONS: '', FORCE_COLOR: '0' },
+      env: { ...rest, TMPDIR: home, TSX_DISABLE_CACHE: '1', NODE_OPTIONS: '', FORCE_COLOR: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#ended = once(this.#child, 'close');
@@ -34,9 +34,13 @@ export class QuickstartRun implements AsyncDisposable {
   }
 
   static async start(args: readonly string[] = [], script = 'examples/retail/quickstart.ts'): Promise<QuickstartRun> {
-    const home = await mkdtemp(join(tmpdir(), 'quickstart-'));
-    await chmod(home, 0o755);
-    return new QuickstartRun(home, script, args);
+    return new QuickstartRun(await marked(), [process.execPath, '--import', 'tsx', join(root, script), ...args]);
+  }
+
+  /** As npm does it: through a shell. What is killed is then the shell. */
+  static async startThroughShell(): Promise<QuickstartRun> {
+    const line = `"${process.execPath}" --import tsx examples/retail/quickstart.ts; exit $?`;
+    return new QuickstartRun(await marked(), ['sh', '-c', line], { npm_lifecycle_event: 'quickstart' });
   }
 
   /** Everything that it has said, on stdout and stderr. */
@@ -73,4 +77,10 @@ export class QuickstartRun implements AsyncDisposable {
     await eventually(async () => expect(await processesNaming(this.home)).toEqual([]));
     await rm(this.home, { recursive: true, force: true });
   }
+}
+
+async function marked(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'quickstart-'));
+  await chmod(home, 0o755);
+  return home;
 }
