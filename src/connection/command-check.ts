@@ -2,7 +2,10 @@ import { NotSupportedError } from '../errors.ts';
 
 const plain = /^\s*(?:select|insert|update|delete|with|merge|values)\b/i;
 
-/** Commands that would end the unit's transaction, take its connection over, or touch the lane's own prepared statements. */
+/**
+ * Commands that would end the unit's transaction, take its connection over, touch the lane's own prepared statements, or reach past the
+ * tenant: every login may change its own password and settings, which are all tenants', and LOCK knows no row-level security.
+ */
 const refused: ReadonlyMap<string, string> = new Map([
   ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'].map(
     (command) => [command, 'Transactions belong to the lane: use db.transaction().'] as const,
@@ -10,6 +13,10 @@ const refused: ReadonlyMap<string, string> = new Map([
   ['prepare', 'Statements are prepared by the lane.'],
   ['execute', 'Statements are prepared by the lane.'],
   ['deallocate', 'Statements are prepared by the lane.'],
+  ...['alter', 'drop', 'grant', 'revoke', 'reassign'].map(
+    (command) => [command, 'The service login is shared by tenants and owns nothing: change the database in a migration.'] as const,
+  ),
+  ['lock', 'It would hold the table up for everybody, whoever’s rows are in it: use select … for update.'],
   ['copy', 'COPY takes the connection over: insert rows in batches, or load them as the owner through the control plane.'],
 ]);
 
@@ -34,7 +41,7 @@ const refusedTags: ReadonlySet<string> = new Set([
 /**
  * Refuses texts that must not run inside a unit, before anything is sent.
  *
- * @throws {NotSupportedError} for transaction commands, COPY, PREPARE and its kin, and texts with a NUL character
+ * @throws {NotSupportedError} for transaction commands, COPY, PREPARE and its kin, ALTER and its kin, LOCK, and texts with a NUL character
  */
 export function checkCommand(text: string, tenantId: string): void {
   if (text.includes('\0')) {

@@ -6,6 +6,7 @@ import { beginText, contextText, pathText } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import { encodeParameters } from './parameters.ts';
 import { SavepointTree } from './savepoint-tree.ts';
+import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
 import { endError, endTransaction, refusedTag, resultOf } from './unit-sender.ts';
 
@@ -69,7 +70,8 @@ class PostgresTransaction implements LaneTransaction {
   readonly #savepoints: SavepointTree;
   #over = false;
   #begun = false;
-  #raw: boolean;
+  /** Whether something may have been left on the session. */
+  #clean: boolean;
   #signedAt = 0;
   #pathSet = false;
   #running = 0;
@@ -78,7 +80,7 @@ class PostgresTransaction implements LaneTransaction {
   constructor(setting: TransactionSetting) {
     this.#setting = setting;
     this.#begin = beginText(setting.options, setting.context.tenantId);
-    this.#raw = setting.context.raw;
+    this.#clean = setting.context.raw;
     this.#savepoints = new SavepointTree(setting.context.tenantId);
   }
 
@@ -109,7 +111,7 @@ class PostgresTransaction implements LaneTransaction {
 
     const ahead = this.#ahead(raw);
     const answered = wire.bound(statement.text, params, statement.prepare && !pooled);
-    this.#raw ||= raw;
+    this.#clean ||= raw || leavesSessionState(statement.text);
     const watch = signal === undefined ? undefined : this.#cancelOnAbort(signal, ahead.at(-1), answered);
     this.#running++;
     const outcomes = await Promise.all([...ahead, answered]);
@@ -165,7 +167,7 @@ class PostgresTransaction implements LaneTransaction {
   async #finish(command: 'commit' | 'rollback') {
     const { wire, pooled } = this.#setting;
     while (wire.cancelling !== undefined) await wire.cancelling;
-    return await endTransaction(wire, command, this.#raw, pooled);
+    return await endTransaction(wire, command, this.#clean, pooled);
   }
 
   /** What must be written ahead of a statement, in the same breath: BEGIN and context, a renewed token, the search_path of raw SQL. */

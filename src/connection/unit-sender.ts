@@ -7,6 +7,7 @@ import { contextAndPathText, contextText, endTexts } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import type { EncodedParameter } from './parameters.ts';
 import { reviveRows } from './raw-types.ts';
+import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
 
 /** A unit made ready: nothing of it can fail any more before it is written. */
@@ -33,7 +34,7 @@ export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boole
       ? wire.bound(contextText, [unit.token], !pooled)
       : wire.bound(contextAndPathText, [unit.token, context.searchPath], !pooled);
   const answered = wire.bound(statement.text, unit.params, statement.prepare && !pooled);
-  const ended = endTransaction(wire, 'commit', context.raw, pooled);
+  const ended = endTransaction(wire, 'commit', context.raw || leavesSessionState(statement.text), pooled);
 
   const stop = signal === undefined ? undefined : cancelOnAbort(wire, signal, began, answered);
   const [begin, apply, answer, end] = await Promise.all([began, applied, answered, ended]);
@@ -56,11 +57,11 @@ export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boole
 /** What became of the message that ends a transaction. */
 export type EndOutcome = { readonly kind: 'committed' } | { readonly kind: 'rolledBack' } | Exclude<WireOutcome, { kind: 'answer' }>;
 
-/** Commits or rolls back, and cleans the session where raw SQL ran; a session that can't be cleaned is not used again. */
-export async function endTransaction(wire: LaneWire, command: 'commit' | 'rollback', raw: boolean, pooled: boolean): Promise<EndOutcome> {
-  const outcomes = await Promise.all(endTexts(command, raw, pooled).map((text) => wire.control(text)));
+/** Commits or rolls back, and cleans the session where something may have been left on it; a session that can't be cleaned is not used again. */
+export async function endTransaction(wire: LaneWire, command: 'commit' | 'rollback', clean: boolean, pooled: boolean): Promise<EndOutcome> {
+  const outcomes = await Promise.all(endTexts(command, clean, pooled).map((text) => wire.control(text)));
   const end = outcomes[0]!;
-  if (raw && !pooled) {
+  if (clean && !pooled) {
     const cleaned = outcomes[1]!;
     if (cleaned.kind !== 'answer' || preparedBySql(cleaned.result)) wire.destroy();
   }

@@ -18,7 +18,7 @@ export async function installCatalog(adminUrl: string, names: PlatformNames): Pr
     await createTenantDatabase(admin, { database: names.catalogDatabase, owner: names.owner, app: names.catalog });
   });
   return await withClient(urlFor(adminUrl, { database: names.catalogDatabase }), async (admin) => {
-    await closePublicSchema(admin);
+    await closePublicSchema(admin, names.owner);
     await admin.unsafe(`set role ${quoteIdentifier(names.owner)}`);
     return await applySqlSet(admin, 'catalog', { owner: names.owner, catalog: names.catalog });
   });

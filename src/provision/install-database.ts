@@ -49,7 +49,7 @@ export async function installDatabase(
     await parts.vault.ensure('service', address, names.app, setPassword);
     return { created: await createTenantDatabase(admin, names), owner: ownerLogin };
   });
-  await withClient(urlFor(adminUrl, { database: names.database }), closePublicSchema);
+  await withClient(urlFor(adminUrl, { database: names.database }), async (admin) => await closePublicSchema(admin, names.owner));
   const applied = await withClient(urlFor(adminUrl, { database: names.database, ...owner }), async (sql) => {
     const files = await applySqlSet(sql, 'database', { owner: names.owner, app: names.app });
     await parts.authority.install(sql, address);

@@ -26,12 +26,30 @@ export async function dropTenantDatabase(admin: Sql, database: string): Promise<
   await admin.unsafe(`drop database if exists ${quoteIdentifier(database)} with (force)`);
 }
 
+/** PostgreSQL's functions on large objects, which have owners but no tenants. */
+const largeObjectFunctions = '^(?:lo_[a-z0-9_]+|loread|lowrite)$';
+/** All lanes of a database log in as one role, and a role may end its own sessions: other tenants' too. */
+const signalFunctions = '^pg_(?:cancel|terminate)_backend$';
+
 /**
- * Takes from PUBLIC what a new database gives it in schema `public`: before PostgreSQL 15 everybody may create tables there, and a
- * table that a tenant's session makes could stand in the way of another's.
+ * Takes from PUBLIC what a new database gives it and what no policy holds back:
+ * - schema `public`, where before PostgreSQL 15 everybody may create tables: one that a tenant's session makes could stand in the way of another's;
+ * - the language plpgsql, with which a DO block runs what a lane refuses, and swallows its own refusal;
+ * - large objects, which every session of a login may read and write;
+ * - ending the sessions and statements of other tenants.
+ *
+ * An administrator who is no superuser may lack the right to take the last three; PostgreSQL then leaves them with a warning.
  *
  * @param inDatabase the administrator's client on the new database
+ * @param owner the role that migrates, which keeps the language for its functions
  */
-export async function closePublicSchema(inDatabase: Sql): Promise<void> {
+export async function closePublicSchema(inDatabase: Sql, owner: string): Promise<void> {
   await inDatabase.unsafe('revoke all on schema public from public');
+  await inDatabase.unsafe(`grant usage on language plpgsql to ${quoteIdentifier(owner)}; revoke usage on language plpgsql from public`);
+  const functions = await inDatabase<{ signature: string }[]>`
+    select p.oid::regprocedure::text as signature from pg_catalog.pg_proc p
+    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ any (array[${largeObjectFunctions}, ${signalFunctions}])
+      and pg_catalog.has_function_privilege('public', p.oid, 'execute')`;
+  if (functions.length === 0) return;
+  await inDatabase.unsafe(functions.map(({ signature }) => `revoke execute on function ${signature} from public`).join('; '));
 }

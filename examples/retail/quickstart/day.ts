@@ -85,7 +85,7 @@ async function planOf(retailer: Retailer, since: Date): Promise<DayPlan> {
       .from(products)
       .innerJoin(inventory, eq(inventory.productId, products.id))
       .where(gte(inventory.quantity, 4 * ordersPerRetailer))
-      .orderBy(products.id)
+      .orderBy(products.sku)
       .limit(8);
   });
   const baskets = Array.from({ length: ordersPerRetailer }, (_, number) =>

@@ -78,7 +78,15 @@ export class Quickstart {
     off.push(...imported.off);
 
     const days = await screen.stage('a day of orders and reports in every retailer at once', () => liveDay([...retailers.values()]));
-    screen.print(table(days.map(({ differences, ...day }) => ({ ...day, verdict: differences.length === 0 ? 'OK' : 'OFF' }))));
+    screen.print(
+      table(
+        days.map(({ differences, retailerId, ...day }) => ({
+          retailer: retailerId,
+          ...day,
+          verdict: differences.length === 0 ? 'OK' : 'OFF',
+        })),
+      ),
+    );
     off.push(...days.flatMap(({ differences }) => differences));
     const expected = new Map(days.map((day) => [day.retailerId, afterDay(imported.totals.get(day.retailerId)!, day)]));
 

@@ -15,7 +15,8 @@ describe('checkCommand', () => {
     'set local work_mem = 1',
     'do $$ begin end $$',
     'commitment',
-    'lock table t',
+    'locked',
+    'alternative',
     '',
   ])('lets %j through', (text) => {
     expect(() => checkCommand(text, 'a')).not.toThrow();
@@ -44,6 +45,13 @@ describe('checkCommand', () => {
     'deallocate all',
     'copy t from stdin',
     'copy (select 1) to stdout',
+    "alter role current_user password 'x'",
+    '/**/ALTER role x set work_mem = 1',
+    'drop owned by current_user',
+    'grant a to b',
+    'revoke a from b',
+    'reassign owned by a to b',
+    'lock table t',
     'select 1\0',
   ])('refuses %j', (text) => {
     expect(() => checkCommand(text, 'a')).toThrow(NotSupportedError);
