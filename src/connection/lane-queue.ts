@@ -7,6 +7,8 @@ export interface LaneRequest {
   /** A transaction takes a lane to itself; units of one tenant may share one. */
   readonly exclusive: boolean;
   readonly priority: number;
+  /** How many lanes the tenant may occupy at a time. */
+  readonly maxLanes: number;
 }
 
 interface Waiting extends LaneRequest {

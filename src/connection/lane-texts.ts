@@ -7,6 +7,12 @@ export const contextAndPathText = `${contextText}, pg_catalog.set_config('search
 export const pathText = "select pg_catalog.set_config('search_path', $1, true)";
 
 /**
+ * Begins what may read `lastval()`: a tenant's insert is no reason to clean its session, but the number that it drew must not be the next
+ * tenant's to see.
+ */
+export const beginCleanText = 'begin; discard sequences';
+
+/**
  * What `discard all` does, less dropping the lane's own prepared statements, which would break it. Says how many statements were
  * prepared by SQL: one with the name of a statement of ours would run in its place, under the next tenant, so such a lane is dropped.
  */
@@ -42,6 +48,7 @@ export function beginText(options: TransactionOptions, tenantId: string): string
     isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`,
     accessMode === undefined ? '' : ` ${accessMode}`,
     deferrable === undefined ? '' : deferrable ? ' deferrable' : ' not deferrable',
+    '; discard sequences',
   ].join('');
 }
 

@@ -19,6 +19,8 @@ export interface UnitContext {
   readonly raw: boolean;
   /** Who goes first when lanes are short: the higher, 0 unless told. The tenant's tier decides it. */
   readonly priority?: number | undefined;
+  /** How many lanes this tenant may occupy at a time; the pool's own limit unless told. */
+  readonly maxLanes?: number | undefined;
 }
 
 /** One statement with its context: begin, context, statement, commit, in one round trip. */

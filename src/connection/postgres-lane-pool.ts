@@ -145,7 +145,12 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   async #acquire(context: UnitContext, exclusive: boolean, signal: AbortSignal | undefined): Promise<LaneSlot> {
     const { tenantId } = context;
     if (this.#closing !== undefined) throw new ClosedError(`Work of tenant ${tenantId} was given to a pool that is closed.`, { tenantId });
-    const request: LaneRequest = { tenantId, exclusive, priority: context.priority ?? 0 };
+    const request: LaneRequest = {
+      tenantId,
+      exclusive,
+      priority: context.priority ?? 0,
+      maxLanes: context.maxLanes ?? this.#maxLanesPerTenant,
+    };
     if (this.#queue.length === 0) {
       const slot = this.#place(request);
       if (slot instanceof LaneSlot) return slot;
@@ -163,7 +168,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   }
 
   /** Finds a lane for a request, or says why there is none. */
-  #place({ tenantId, exclusive }: LaneRequest): LaneSlot | 'tenant full' | undefined {
+  #place({ tenantId, exclusive, maxLanes }: LaneRequest): LaneSlot | 'tenant full' | undefined {
     let occupied = 0;
     let own: LaneSlot | undefined;
     let idle: LaneSlot | undefined;
@@ -181,7 +186,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
         else if (behind === undefined || slot.active > behind.active) behind = slot;
       }
     }
-    const full = occupied >= this.#maxLanesPerTenant;
+    const full = occupied >= maxLanes;
     const chosen = full ? (behind ?? slow) : (own ?? behind ?? idle ?? (this.#canGrow() ? undefined : slow));
     chosen?.take(tenantId, exclusive);
     return chosen ?? (full ? 'tenant full' : undefined);

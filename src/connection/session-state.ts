@@ -15,7 +15,7 @@ const harmless: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-const plainCommand = /^[ \t\n\r\f\v(]*(?:select|insert|update|delete|with|merge|values)\b/i;
+const plainCommand = /^[ \t\n\r\f\v(]*(?:select|insert|update|delete|with|values)\b/i;
 /** A column list looks like a call of a quoted name. */
 const insertTarget = /\binsert into (?:"[^"]*"\.)?"[^"]*" $/i;
 const longestInsertTarget = 160;

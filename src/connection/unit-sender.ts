@@ -3,7 +3,7 @@ import { isRefusedTag } from './command-check.ts';
 import type { DriverResult } from './driver-client.ts';
 import { abortedError, lostError, planError, queryError, statementError } from './driver-error.ts';
 import type { UnitContext } from './lane.ts';
-import { contextAndPathText, contextText, endTexts } from './lane-texts.ts';
+import { beginCleanText, contextAndPathText, contextText, endTexts } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import type { EncodedParameter } from './parameters.ts';
 import { reviveRows } from './raw-types.ts';
@@ -28,13 +28,14 @@ export type UnitOutcome = { readonly result: StatementResult } | { readonly erro
 export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boolean, signal: AbortSignal | undefined): Promise<UnitOutcome> {
   const { context, statement } = unit;
   const cancels = wire.cancels;
-  const began = wire.control('begin');
+  const clean = context.raw || leavesSessionState(statement.text);
+  const began = wire.control(clean ? beginCleanText : 'begin');
   const applied =
     context.searchPath === undefined
       ? wire.bound(contextText, [unit.token], !pooled)
       : wire.bound(contextAndPathText, [unit.token, context.searchPath], !pooled);
   const answered = wire.bound(statement.text, unit.params, statement.prepare && !pooled);
-  const ended = endTransaction(wire, 'commit', context.raw || leavesSessionState(statement.text), pooled);
+  const ended = endTransaction(wire, 'commit', clean, pooled);
 
   const stop = signal === undefined ? undefined : cancelOnAbort(wire, signal, began, answered);
   const [begin, apply, answer, end] = await Promise.all([began, applied, answered, ended]);

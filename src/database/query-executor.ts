@@ -158,10 +158,5 @@ function underGrant(context: UnitContext, { grant }: Scope): UnitContext {
 
 /** A transaction's context: an ORM one whose raw statements, if any come, find the tenant's search_path. */
 function transactionContext({ context, rawContext }: Route): UnitContext {
-  return {
-    tenantId: context.tenantId,
-    sign: (backendPid, grant) => context.sign(backendPid, grant),
-    searchPath: rawContext.searchPath,
-    raw: false,
-  };
+  return { ...context, searchPath: rawContext.searchPath };
 }

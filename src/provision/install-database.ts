@@ -6,7 +6,7 @@ import { urlFor, withClient } from './admin-client.ts';
 import type { ContextAuthority } from './context-authority.ts';
 import type { CredentialVault } from './credential-vault.ts';
 import { ensureLogin, ensureMembership } from './login.ts';
-import { closePublicSchema, createTenantDatabase } from './tenant-database.ts';
+import { closeOwnPublicSchema, closePublicSchema, createTenantDatabase } from './tenant-database.ts';
 
 /** What installing a tenant database works with. */
 export interface InstallDatabaseParts {
@@ -51,6 +51,7 @@ export async function installDatabase(
   });
   await withClient(urlFor(adminUrl, { database: names.database }), async (admin) => await closePublicSchema(admin, names.owner));
   const applied = await withClient(urlFor(adminUrl, { database: names.database, ...owner }), async (sql) => {
+    await closeOwnPublicSchema(sql);
     const files = await applySqlSet(sql, 'database', { owner: names.owner, app: names.app });
     await parts.authority.install(sql, address);
     await installReferenceRows(sql, names);

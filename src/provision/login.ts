@@ -26,12 +26,16 @@ export async function ensureLogin(admin: Sql, name: string, password: string | u
   await admin.unsafe(`${verb} role ${quoteIdentifier(name)} with ${allowed}${secret}`);
 }
 
-/** Whether the administrator must first become a member of the role to own or alter its objects: everyone but a superuser. */
+/**
+ * Makes the administrator a member of a role, to own or alter its objects; a superuser needs no membership. From PostgreSQL 16 on, whoever
+ * creates a role is a member that may neither use nor become it, until it grants itself both.
+ */
 export async function ensureMembership(admin: Sql, role: string): Promise<void> {
-  const [me] = await admin<{ super: boolean; member: boolean }[]>`
-    select r.rolsuper as super, pg_catalog.pg_has_role(current_user, ${role}, 'member') as member from pg_catalog.pg_roles r where r.rolname = current_user`;
-  if (me?.super === true || me?.member === true) return;
-  await admin.unsafe(`grant ${quoteIdentifier(role)} to current_user`);
+  const [me] = await admin<{ super: boolean; optioned: boolean }[]>`
+    select r.rolsuper as super, current_setting('server_version_num')::int >= 160000 as optioned
+    from pg_catalog.pg_roles r where r.rolname = current_user`;
+  if (me?.super === true) return;
+  await admin.unsafe(`grant ${quoteIdentifier(role)} to current_user${me?.optioned === true ? ' with inherit true, set true' : ''}`);
 }
 
 /** Drops a login if it is there; its objects must be gone already. */

@@ -53,3 +53,18 @@ export async function closePublicSchema(inDatabase: Sql, owner: string): Promise
   if (functions.length === 0) return;
   await inDatabase.unsafe(functions.map(({ signature }) => `revoke execute on function ${signature} from public`).join('; '));
 }
+
+/**
+ * Takes schema `public` from PUBLIC as the database's owner: from PostgreSQL 15 on it is the owner's to do, where the administrator is no
+ * superuser. The owner inherits nothing, so it becomes the role that owns the schema.
+ *
+ * @param owner a client with one connection, logged in as the database's owner
+ */
+export async function closeOwnPublicSchema(owner: Sql): Promise<void> {
+  const [server] = await owner<{ owned: boolean }[]>`select current_setting('server_version_num')::int >= 150000 as owned`;
+  if (server?.owned !== true) return;
+  await owner.begin(async (sql) => {
+    await sql`set local role pg_database_owner`;
+    await sql`revoke all on schema public from public`;
+  });
+}

@@ -41,10 +41,12 @@ const forms: Readonly<Record<'keyId' | 'tenantId' | 'database' | 'audience' | 'g
  */
 export function signContext(key: KeyObject, claims: ContextClaims): string {
   for (const [name, form] of Object.entries(forms)) {
-    if (!form.test(claims[name as keyof typeof forms])) throw new ConfigurationError(`A signed context can't have this ${name}.`, { hint: `It must match ${form.source}.` });
+    if (!form.test(claims[name as keyof typeof forms]))
+      throw new ConfigurationError(`A signed context can't have this ${name}.`, { hint: `It must match ${form.source}.` });
   }
   for (const name of ['expiresAt', 'backendPid'] as const) {
-    if (!Number.isSafeInteger(claims[name]) || claims[name] < 0) throw new ConfigurationError(`A signed context can't have this ${name}.`, { hint: 'It is a whole number from 0 on.' });
+    if (!Number.isSafeInteger(claims[name]) || claims[name] < 0)
+      throw new ConfigurationError(`A signed context can't have this ${name}.`, { hint: 'It is a whole number from 0 on.' });
   }
   const head = `v1:${claims.keyId}:${claims.tenantId}`;
   const tail = `${claims.audience}:${claims.expiresAt}:${claims.backendPid}:${claims.grant}`;
@@ -64,7 +66,10 @@ export interface ContextSignerOptions {
   readonly now?: (() => number) | undefined;
 }
 
-interface Signed { readonly token: string; readonly renewAt: number }
+interface Signed {
+  readonly token: string;
+  readonly renewAt: number;
+}
 
 /** Enough for every lane of a process times its busiest tenants; past that the oldest are signed anew, for microseconds each. */
 const maxCached = 4_096;
@@ -88,7 +93,8 @@ export class ContextSigner {
   /** @throws {ConfigurationError} when the life is no positive number of seconds */
   constructor(options: ContextSignerOptions) {
     const ttlSeconds = options.ttlSeconds ?? 120;
-    if (!(ttlSeconds > 0 && Number.isFinite(ttlSeconds))) throw new ConfigurationError(`A signed context can't be valid for ${ttlSeconds} seconds.`);
+    if (!(ttlSeconds > 0 && Number.isFinite(ttlSeconds)))
+      throw new ConfigurationError(`A signed context can't be valid for ${ttlSeconds} seconds.`);
     this.#options = Object.freeze({ ...options });
     this.#ttlMs = ttlSeconds * 1_000;
     this.#now = options.now ?? Date.now;

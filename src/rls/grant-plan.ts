@@ -7,10 +7,16 @@ import type { RoutineFacts } from './routine-facts.ts';
 export function tenantGrants(relation: RelationFacts): readonly string[] {
   if (relation.name === runnerTable || relation.runner) return [];
   switch (relation.kind) {
-    case 'r': case 'p': return ['DELETE', 'INSERT', 'SELECT', 'UPDATE'];
-    case 'S': return ['USAGE'];
-    case 'v': return relation.invoker ? ['SELECT'] : [];
-    case 'm': case 'f': return [];
+    case 'r':
+    case 'p':
+      return ['DELETE', 'INSERT', 'SELECT', 'UPDATE'];
+    case 'S':
+      return ['USAGE'];
+    case 'v':
+      return relation.invoker ? ['SELECT'] : [];
+    case 'm':
+    case 'f':
+      return [];
   }
 }
 
@@ -23,7 +29,10 @@ export function referenceGrants(relation: RelationFacts): readonly string[] {
 /** Grants of the service login and of PUBLIC that differ from what they should be; others' are left alone and reported. */
 export function excessOrMissing(relation: RelationFacts, appRole: string, wanted: readonly string[]): boolean {
   const held = relation.grants.filter(({ grantee }) => grantee === appRole || grantee === 'PUBLIC');
-  return held.length !== wanted.length || !wanted.every((privilege) => held.some((grant) => grant.grantee === appRole && grant.column === null && grant.privilege === privilege));
+  return (
+    held.length !== wanted.length ||
+    !wanted.every((privilege) => held.some((grant) => grant.grantee === appRole && grant.column === null && grant.privilege === privilege))
+  );
 }
 
 /** The SQL that makes the grants of a relation what they should be, or nothing where they are. */
@@ -31,7 +40,10 @@ export function grantSql(relation: RelationFacts, appRole: string, wanted: reado
   if (!excessOrMissing(relation, appRole, wanted)) return [];
   const app = quoteIdentifier(appRole);
   const object = `${relation.kind === 'S' ? 'sequence' : 'table'} ${qualifiedName(relation.schema, relation.name)}`;
-  return [`revoke all on ${object} from public, ${app};`, ...(wanted.length === 0 ? [] : [`grant ${wanted.join(', ').toLowerCase()} on ${object} to ${app};`])];
+  return [
+    `revoke all on ${object} from public, ${app};`,
+    ...(wanted.length === 0 ? [] : [`grant ${wanted.join(', ').toLowerCase()} on ${object} to ${app};`]),
+  ];
 }
 
 /** Whether services may call a routine: not one that runs as its owner under whatever search_path its caller chose. */

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Sql } from 'postgres';
 import { CatalogError } from '../errors.ts';
-import { failureName } from '../sql/sql-state.ts';
+import { failureName } from '../sql/failure-name.ts';
 import { contextKeyPads } from './context-key-pads.ts';
 
 /**
@@ -44,5 +44,7 @@ export async function removeContextKey(owner: Sql, keyId: string): Promise<void>
 
 /** The driver's error holds the statement's parameters: here they are the key. */
 function withoutParameters(doing: string, error: unknown): CatalogError {
-  return new CatalogError(`${doing} failed (${failureName(error)}).`, { hint: 'Only the owner of schema tenancy may, in a database that holds it.' });
+  return new CatalogError(`${doing} failed (${failureName(error)}).`, {
+    hint: 'Only the owner of schema tenancy may, in a database that holds it.',
+  });
 }

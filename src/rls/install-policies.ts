@@ -1,16 +1,16 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { MigrationError, TenancyError } from '../errors.ts';
 import { advisoryLockKey } from '../sql/advisory-lock.ts';
+import { failureName } from '../sql/failure-name.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
-import { failureName } from '../sql/sql-state.ts';
 import type { Isolation } from '../tenant/tier.ts';
 import { grantSql, referenceGrants, routineGrantSql, tenantGrants } from './grant-plan.ts';
 import { installWarnings } from './install-warnings.ts';
 import { readKeys } from './key-facts.ts';
 import { policiesFor, referencePoliciesFor } from './policy.ts';
 import { expectedPolicies, expectedReferencePolicies, type PolicyShape, samePolicy } from './policy-shape.ts';
-import { readRelations, type RelationFacts, runnerTable } from './relation-facts.ts';
+import { type RelationFacts, readRelations, runnerTable } from './relation-facts.ts';
 import { readRoutines } from './routine-facts.ts';
 
 /** The roles that a database's policies and grants name. */
@@ -104,7 +104,10 @@ export async function installReferencePolicies(owner: Sql, options: PolicyRoles)
 }
 
 async function underLock(
-  owner: Sql, schema: string, tenantId: string | undefined, install: (sql: TransactionSql, serverMajor: number) => Promise<InstalledPolicies>,
+  owner: Sql,
+  schema: string,
+  tenantId: string | undefined,
+  install: (sql: TransactionSql, serverMajor: number) => Promise<InstalledPolicies>,
 ): Promise<InstalledPolicies> {
   try {
     return (await owner.begin(async (sql) => {
@@ -117,7 +120,9 @@ async function underLock(
   } catch (error) {
     if (error instanceof TenancyError) throw error;
     throw new MigrationError(`Installing the policies of schema "${schema}" failed (${failureName(error)}); nothing of it was kept.`, {
-      tenantId, cause: error, hint: 'Everything in the schema must belong to the role that installs policies.',
+      tenantId,
+      cause: error,
+      hint: 'Everything in the schema must belong to the role that installs policies.',
     });
   }
 }
@@ -139,8 +144,12 @@ function isTable({ kind, name }: RelationFacts): boolean {
 
 function isProtected(table: RelationFacts, expected: readonly PolicyShape[]): boolean {
   const ours = table.policies.filter(({ name }) => name.startsWith('tenancy_'));
-  return table.enabled && table.forced && ours.length === expected.length
-    && expected.every((policy) => ours.some((actual) => samePolicy(policy, actual)));
+  return (
+    table.enabled &&
+    table.forced &&
+    ours.length === expected.length &&
+    expected.every((policy) => ours.some((actual) => samePolicy(policy, actual)))
+  );
 }
 
 /** Policies of ours that this isolation has no use for: left over from another one. */
@@ -153,13 +162,18 @@ function dropStray(table: RelationFacts, expected: readonly PolicyShape[]): read
 function requireProtectable(table: RelationFacts, tenantId: string | undefined): void {
   if (!table.scoped) {
     throw new MigrationError(`The table "${table.schema}"."${table.name}" has no column tenant_id text not null.`, {
-      tenantId, hint: 'Give it one, or make it a reference table in schema reference.',
+      tenantId,
+      hint: 'Give it one, or make it a reference table in schema reference.',
     });
   }
   if (table.parentElsewhere !== null) {
-    throw new MigrationError(`The table "${table.schema}"."${table.name}" is part of ${table.parentElsewhere}, which lies in another schema.`, {
-      tenantId, hint: 'Rows would be reached through the other table, past this schema’s policies: detach it.',
-    });
+    throw new MigrationError(
+      `The table "${table.schema}"."${table.name}" is part of ${table.parentElsewhere}, which lies in another schema.`,
+      {
+        tenantId,
+        hint: 'Rows would be reached through the other table, past this schema’s policies: detach it.',
+      },
+    );
   }
 }
 

@@ -21,9 +21,17 @@ const maintenance = '( SELECT tenancy.in_maintenance() AS in_maintenance)';
  * What `rls-policies/*.sql` make of a table, as PostgreSQL prints it back. An expression that means the same but is written otherwise is
  * another policy here: nobody needs to judge it.
  */
-export function expectedPolicies(table: Pick<PolicyTable, 'isolation' | 'tenantId' | 'ownerRole' | 'appRole' | 'serverMajor'>): readonly PolicyShape[] {
-  const all = (name: string, permissive: boolean, role: string, predicate: string): PolicyShape =>
-    ({ name, permissive, command: 'ALL', roles: [role], using: predicate, check: predicate });
+export function expectedPolicies(
+  table: Pick<PolicyTable, 'isolation' | 'tenantId' | 'ownerRole' | 'appRole' | 'serverMajor'>,
+): readonly PolicyShape[] {
+  const all = (name: string, permissive: boolean, role: string, predicate: string): PolicyShape => ({
+    name,
+    permissive,
+    command: 'ALL',
+    roles: [role],
+    using: predicate,
+    check: predicate,
+  });
   if (table.isolation === 'row' || table.tenantId === undefined) {
     const rows = `((tenant_id = ${current}) AND (tenant_id = ${claimed}))`;
     return [
@@ -34,9 +42,10 @@ export function expectedPolicies(table: Pick<PolicyTable, 'isolation' | 'tenantI
     ];
   }
   const id = `${quoteLiteral(table.tenantId)}::text`;
-  const rows = table.serverMajor >= loudFrom
-    ? `((tenant_id = ${id}) AND (( SELECT tenancy.require_tenant(${id}) AS require_tenant) = ${id}))`
-    : `((tenant_id = ${id}) AND (tenant_id = ${current}))`;
+  const rows =
+    table.serverMajor >= loudFrom
+      ? `((tenant_id = ${id}) AND (( SELECT tenancy.require_tenant(${id}) AS require_tenant) = ${id}))`
+      : `((tenant_id = ${id}) AND (tenant_id = ${current}))`;
   return [all('tenancy_tenant', true, 'public', rows), all('tenancy_tenant_restrictive', false, 'public', rows)];
 }
 
@@ -50,8 +59,14 @@ export function expectedReferencePolicies(roles: { readonly ownerRole: string; r
 
 /** Whether two policies of one name are the same, spaces apart. */
 export function samePolicy(a: PolicyShape, b: PolicyShape): boolean {
-  return a.name === b.name && a.permissive === b.permissive && a.command === b.command && a.roles.join() === b.roles.join()
-    && folded(a.using) === folded(b.using) && folded(a.check) === folded(b.check);
+  return (
+    a.name === b.name &&
+    a.permissive === b.permissive &&
+    a.command === b.command &&
+    a.roles.join() === b.roles.join() &&
+    folded(a.using) === folded(b.using) &&
+    folded(a.check) === folded(b.check)
+  );
 }
 
 function folded(expression: string | null): string | undefined {

@@ -36,7 +36,8 @@ export function policiesFor(table: PolicyTable): readonly string[] {
   const place = { schema: table.schema, table: table.table };
   const trigger = table.partition === true ? [] : [render('tenant-immutable', place)];
   if (table.isolation === 'row') {
-    if (table.tenantId !== undefined) throw new ConfigurationError(`The schema "${table.schema}" is shared: it belongs to no tenant.`, { tenantId: table.tenantId });
+    if (table.tenantId !== undefined)
+      throw new ConfigurationError(`The schema "${table.schema}" is shared: it belongs to no tenant.`, { tenantId: table.tenantId });
     return [
       render('force', place),
       render('tenant-rows', place),
@@ -46,14 +47,20 @@ export function policiesFor(table: PolicyTable): readonly string[] {
       ...trigger,
     ];
   }
-  if (table.tenantId === undefined) throw new ConfigurationError(`The schema "${table.schema}" belongs to one tenant, but which was not said.`);
+  if (table.tenantId === undefined)
+    throw new ConfigurationError(`The schema "${table.schema}" belongs to one tenant, but which was not said.`);
   const owned = { ...place, tenant: table.tenantId };
   const form = table.serverMajor >= loudFrom ? 'tenant-schema' : 'tenant-schema-quiet';
   return [render('force', place), render(form, owned), render(`${form}-restrictive`, owned), ...trigger];
 }
 
 /** The same for a reference table: services read it, the owner's migrations change it. */
-export function referencePoliciesFor(table: { readonly schema: string; readonly table: string; readonly ownerRole: string; readonly appRole: string }): readonly string[] {
+export function referencePoliciesFor(table: {
+  readonly schema: string;
+  readonly table: string;
+  readonly ownerRole: string;
+  readonly appRole: string;
+}): readonly string[] {
   return [render('reference-rows', { schema: table.schema, table: table.table, owner: table.ownerRole, app: table.appRole })];
 }
 

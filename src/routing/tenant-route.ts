@@ -18,7 +18,7 @@ export function tenantRoute(record: TenantRecord, pool: LanePool, signer: Tenant
   const { tenant, placement } = record;
   const sign = (backendPid: number, grant?: string): string => signer.sign(tenant.id, backendPid, grant);
   const context = (searchPath: string | undefined, raw: boolean): UnitContext =>
-    Object.freeze({ tenantId: tenant.id, sign, searchPath, raw });
+    Object.freeze({ tenantId: tenant.id, sign, searchPath, raw, priority: tenant.tier.priority, maxLanes: tenant.tier.maxLanes });
   return Object.freeze({
     tenant,
     placement,

@@ -46,7 +46,9 @@ export function quoteIdentifier(name: string): string {
  */
 export function quoteLiteral(value: string): string {
   if (value.includes('\0') || loneSurrogate.test(value)) {
-    throw new ConfigurationError('A text with NUL or half of a surrogate pair can’t be written as a literal.', { hint: 'PostgreSQL’s text holds neither.' });
+    throw new ConfigurationError('A text with NUL or half of a surrogate pair can’t be written as a literal.', {
+      hint: 'PostgreSQL’s text holds neither.',
+    });
   }
   const doubled = value.replaceAll("'", "''");
   return value.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;

@@ -23,7 +23,9 @@ function findUpwards(start: string): string {
     if (existsSync(manifest) && nameIn(manifest) === packageName) return directory;
     if (directory === dirname(directory)) break;
   }
-  throw new ConfigurationError(`The SQL files of ${packageName} can't be found beside its code.`, { hint: 'Leave the package external when bundling.' });
+  throw new ConfigurationError(`The SQL files of ${packageName} can't be found beside its code.`, {
+    hint: 'Leave the package external when bundling.',
+  });
 }
 
 function nameIn(manifest: string): unknown {

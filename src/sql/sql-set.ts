@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql, TransactionSql } from 'postgres';
 import { AbortedError, CatalogError, TenancyError } from '../errors.ts';
 import { advisoryLockKey } from './advisory-lock.ts';
+import { failureName } from './failure-name.ts';
 import { quoteLiteral } from './identifier.ts';
 import { type SqlFile, type SqlSetName, sqlFiles } from './sql-files.ts';
-import { failureName } from './sql-state.ts';
 import { renderSqlFiles, type SqlValues } from './sql-template.ts';
 
 export interface ApplySqlSetOptions {
@@ -29,7 +29,12 @@ export interface ApplySqlSetOptions {
  * await applySqlSet(owner, 'database', { owner: 'tenancy_owner', app: 'tenancy_app' });
  * ```
  */
-export async function applySqlSet(sql: Sql, set: SqlSetName, values: SqlValues, options: ApplySqlSetOptions = {}): Promise<readonly string[]> {
+export async function applySqlSet(
+  sql: Sql,
+  set: SqlSetName,
+  values: SqlValues,
+  options: ApplySqlSetOptions = {},
+): Promise<readonly string[]> {
   const files = renderSqlFiles(options.files ?? sqlFiles(set), values, `migrations/${set}`);
   try {
     return (await sql.begin(async (transaction) => {
@@ -44,7 +49,8 @@ export async function applySqlSet(sql: Sql, set: SqlSetName, values: SqlValues, 
   } catch (error) {
     if (error instanceof TenancyError) throw error;
     throw new CatalogError(`Installing migrations/${set} failed (${failureName(error)}); nothing of it was kept.`, {
-      cause: error, hint: 'The role must own schema tenancy, or be allowed to create it in this database.',
+      cause: error,
+      hint: 'The role must own schema tenancy, or be allowed to create it in this database.',
     });
   }
 }
@@ -61,7 +67,9 @@ async function lock(sql: TransactionSql, set: SqlSetName, signal: AbortSignal | 
     if (signal?.aborted === true) throw aborted();
     const [row] = await sql<{ locked: boolean }[]>`select pg_catalog.pg_try_advisory_xact_lock(${key}::bigint) as locked`;
     if (row?.locked === true) return;
-    await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => { throw aborted(); });
+    await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
+      throw aborted();
+    });
   }
 }
 
@@ -76,10 +84,14 @@ function requireUnchanged(set: SqlSetName, files: readonly SqlFile[], applied: R
   for (const [name, checksum] of applied) {
     const file = files.find((candidate) => candidate.name === name);
     if (file === undefined) {
-      throw new CatalogError(`The database has ${name} of migrations/${set}, which this release does not know.`, { hint: 'It was made by a newer release: update this one.' });
+      throw new CatalogError(`The database has ${name} of migrations/${set}, which this release does not know.`, {
+        hint: 'It was made by a newer release: update this one.',
+      });
     }
     if (file.checksum !== checksum) {
-      throw new CatalogError(`${name} of migrations/${set} was applied with another content than it has now.`, { hint: 'An applied file is never edited: add a new one.' });
+      throw new CatalogError(`${name} of migrations/${set} was applied with another content than it has now.`, {
+        hint: 'An applied file is never edited: add a new one.',
+      });
     }
   }
 }

@@ -31,7 +31,9 @@ export function renderSql(template: string, values: SqlValues, where: string): s
  * @throws {ConfigurationError} as {@link renderSql}
  */
 export function renderSqlFiles<T extends { readonly name: string; readonly text: string }>(
-  files: readonly T[], values: SqlValues, where: string,
+  files: readonly T[],
+  values: SqlValues,
+  where: string,
 ): readonly (T & { readonly rendered: string })[] {
   const unused = new Set(Object.keys(values));
   const rendered = files.map((file) => ({ ...file, rendered: fill(file.text, values, `${where}/${file.name}`, unused) }));
@@ -45,7 +47,9 @@ function fill(template: string, values: SqlValues, where: string, unused: Set<st
     const name = match?.[2];
     const value = name !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
     if (match === null || name === undefined || value === undefined) {
-      throw new ConfigurationError(`The placeholder ${whole} of ${where} has no value.`, { hint: `There are values for ${Object.keys(values).join(', ') || 'none'}.` });
+      throw new ConfigurationError(`The placeholder ${whole} of ${where} has no value.`, {
+        hint: `There are values for ${Object.keys(values).join(', ') || 'none'}.`,
+      });
     }
     unused.delete(name);
     return match[1] === undefined ? quoteIdentifier(value) : quoteLiteral(value);

@@ -3,18 +3,25 @@ import { readRelations } from '../rls/relation-facts.ts';
 import { type DatabaseCheck, locate, ownSchemas, type VerifiedDatabase } from './database-check.ts';
 import type { Finding } from './finding.ts';
 
-interface GrantFacts { readonly object: string; readonly grantee: string; readonly privilege: string }
+interface GrantFacts {
+  readonly object: string;
+  readonly grantee: string;
+  readonly privilege: string;
+}
 
 /** Nobody but the owner has more than services need: rows of tenant tables, reading reference tables, no keys, nothing to create. */
 export const checkGrants: DatabaseCheck = async (sql, database) => {
   const relations = await readRelations(sql, ownSchemas(database));
   const onRelations = relations.flatMap((relation) => {
-    const wanted = relation.schema === 'tenancy' ? [] : relation.schema === 'reference' ? referenceGrants(relation) : tenantGrants(relation);
+    const wanted =
+      relation.schema === 'tenancy' ? [] : relation.schema === 'reference' ? referenceGrants(relation) : tenantGrants(relation);
     const id = relation.schema === 'tenancy' && relation.name === 'context_keys' ? 'context-keys-readable' : 'grant-excess';
     const object = `${relation.schema}.${relation.name}`;
     return relation.grants
       .filter(({ grantee, privilege, column }) => grantee !== database.appRole || column !== null || !wanted.includes(privilege))
-      .map(({ grantee, privilege, column }) => excess(database, id, { object: column === null ? object : `${object}.${column}`, grantee, privilege }));
+      .map(({ grantee, privilege, column }) =>
+        excess(database, id, { object: column === null ? object : `${object}.${column}`, grantee, privilege }),
+      );
   });
   const schemas = await sql<GrantFacts[]>`
     select n.nspname::text as object, case when g.grantee = 0 then 'PUBLIC' else pg_get_userbyid(g.grantee)::text end as grantee, g.privilege_type as privilege
@@ -35,9 +42,14 @@ export const checkGrants: DatabaseCheck = async (sql, database) => {
     ...onRelations,
     ...schemas
       // The owner may have been given schema public, which on older servers is a superuser's.
-      .filter(({ object, grantee, privilege }) => grantee !== database.ownerRole && !(grantee === database.appRole && privilege === 'USAGE' && usable.has(object)))
+      .filter(
+        ({ object, grantee, privilege }) =>
+          grantee !== database.ownerRole && !(grantee === database.appRole && privilege === 'USAGE' && usable.has(object)),
+      )
       .map((grant) => excess(database, 'schema-grant-excess', grant)),
-    ...databases.filter(({ grantee, privilege }) => !(grantee === database.appRole && privilege === 'CONNECT')).map((grant) => excess(database, 'database-grant-excess', grant)),
+    ...databases
+      .filter(({ grantee, privilege }) => !(grantee === database.appRole && privilege === 'CONNECT'))
+      .map((grant) => excess(database, 'database-grant-excess', grant)),
     ...defaults.map((grant) => excess(database, 'default-privileges', grant)),
   ];
   return { findings, checked: relations.length + schemas.length + databases.length + 1 };
@@ -45,7 +57,10 @@ export const checkGrants: DatabaseCheck = async (sql, database) => {
 
 function excess(database: VerifiedDatabase, id: string, { object, grantee, privilege }: GrantFacts): Finding {
   return {
-    id, severity: 'critical', location: locate(database, object), message: `"${grantee}" has ${privilege}.`,
+    id,
+    severity: 'critical',
+    location: locate(database, object),
+    message: `"${grantee}" has ${privilege}.`,
     remedy: `Revoke it; on a tenant's tables \`tenancy migrate up\` does so for the service login and PUBLIC.`,
   };
 }

@@ -12,13 +12,19 @@ import { type LoginFacts, loginFactsQuery, loginRefusal } from './login-facts.ts
  * @param query runs one statement as the login and answers its rows
  * @throws {LoginRefusedError} naming what the login may
  */
-export async function requireServiceLogin(query: (text: string) => Promise<readonly unknown[]>, place: { readonly database: string }): Promise<void> {
+export async function requireServiceLogin(
+  query: (text: string) => Promise<readonly unknown[]>,
+  place: { readonly database: string },
+): Promise<void> {
   const [facts] = (await query(loginFactsQuery('session_user, current_user'))) as readonly LoginFacts[];
   const reason = facts === undefined ? 'could not be looked at' : loginRefusal(facts);
   if (reason === undefined) return;
-  throw new LoginRefusedError(`The service login "${facts?.login ?? '?'}" of ${place.database} ${reason}: row-level security would not hold for it.`, {
-    hint: 'Give services the login that provisioning made for them.',
-  });
+  throw new LoginRefusedError(
+    `The service login "${facts?.login ?? '?'}" of ${place.database} ${reason}: row-level security would not hold for it.`,
+    {
+      hint: 'Give services the login that provisioning made for them.',
+    },
+  );
 }
 
 /**
@@ -30,15 +36,26 @@ export async function requireServiceLogin(query: (text: string) => Promise<reado
 export async function checkServiceLogin(request: PoolRequest): Promise<void> {
   const { cluster, database, credentials } = request;
   const sql = postgres({
-    host: cluster.host, port: cluster.port, database, username: credentials.user, password: credentials.password,
+    host: cluster.host,
+    port: cluster.port,
+    database,
+    username: credentials.user,
+    password: credentials.password,
     ssl: cluster.tls === 'verify-full' ? 'verify-full' : false,
-    max: 1, prepare: false, fetch_types: false, connect_timeout: 10, onnotice: () => {}, connection: { application_name: 'tenancy-login-check' },
+    max: 1,
+    prepare: false,
+    fetch_types: false,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: { application_name: 'tenancy-login-check' },
   });
   try {
     await requireServiceLogin(async (text) => await sql.unsafe(text), { database: `${cluster.id}/${database}` });
   } catch (error) {
     if (error instanceof TenancyError) throw error;
-    throw isServerError(error) ? queryError(error, undefined, `Checking the service login of ${cluster.id}/${database}`) : lostError(undefined, false);
+    throw isServerError(error)
+      ? queryError(error, undefined, `Checking the service login of ${cluster.id}/${database}`)
+      : lostError(undefined, false);
   } finally {
     await sql.end({ timeout: 5 });
   }

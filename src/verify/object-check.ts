@@ -1,6 +1,6 @@
 import { callable } from '../rls/grant-plan.ts';
-import { readRelations, type RelationFacts } from '../rls/relation-facts.ts';
-import { readRoutines, type RoutineFacts } from '../rls/routine-facts.ts';
+import { type RelationFacts, readRelations } from '../rls/relation-facts.ts';
+import { type RoutineFacts, readRoutines } from '../rls/routine-facts.ts';
 import { type DatabaseCheck, locate, ownSchemas, type VerifiedDatabase } from './database-check.ts';
 import type { Finding, Severity } from './finding.ts';
 
@@ -12,14 +12,23 @@ export const checkObjects: DatabaseCheck = async (sql, database) => {
   const schemas = [...new Set([...(found?.names ?? []), ...ownSchemas(database)])];
   const relations = (await readRelations(sql, schemas)).filter(({ kind }) => kind === 'v' || kind === 'm' || kind === 'f');
   const routines = await readRoutines(sql, schemas);
-  const [large] = await sql<{ n: number }[]>`select count(*)::int as n from pg_largeobject_metadata where pg_get_userbyid(lomowner) = ${database.appRole}`;
+  const [large] = await sql<
+    { n: number }[]
+  >`select count(*)::int as n from pg_largeobject_metadata where pg_get_userbyid(lomowner) = ${database.appRole}`;
   const findings = [
     ...relations.flatMap((relation) => relationFindings(database, relation)),
     ...routines.flatMap((routine) => routineFindings(database, routine)),
-    ...((large?.n ?? 0) === 0 ? [] : [{
-      id: 'large-objects', severity: 'error', location: locate(database, 'large objects'), message: `The service login has ${large?.n} large objects: every tenant can read them.`,
-      remedy: 'Keep such bytes in a bytea column of a tenant table.',
-    } satisfies Finding]),
+    ...((large?.n ?? 0) === 0
+      ? []
+      : [
+          {
+            id: 'large-objects',
+            severity: 'error',
+            location: locate(database, 'large objects'),
+            message: `The service login has ${large?.n} large objects: every tenant can read them.`,
+            remedy: 'Keep such bytes in a bytea column of a tenant table.',
+          } satisfies Finding,
+        ]),
   ];
   return { findings, checked: relations.length + routines.length + 1 };
 };
@@ -30,24 +39,55 @@ function relationFindings(database: VerifiedDatabase, relation: RelationFacts): 
   const location = locate(database, `${relation.schema}.${relation.name}`);
   const closed = reachable ? '' : ' The service login may not read it.';
   if (relation.kind === 'm') {
-    return [{ id: 'materialised-view', severity, location, message: `A materialised view holds rows that no policy protects.${closed}`, remedy: 'Make it a table with tenant_id, or keep it out of services’ reach.' }];
+    return [
+      {
+        id: 'materialised-view',
+        severity,
+        location,
+        message: `A materialised view holds rows that no policy protects.${closed}`,
+        remedy: 'Make it a table with tenant_id, or keep it out of services’ reach.',
+      },
+    ];
   }
   if (relation.kind === 'f') {
-    return [{ id: 'foreign-table', severity, location, message: `A foreign table has no row-level security.${closed}`, remedy: 'Keep it out of services’ reach.' }];
+    return [
+      {
+        id: 'foreign-table',
+        severity,
+        location,
+        message: `A foreign table has no row-level security.${closed}`,
+        remedy: 'Keep it out of services’ reach.',
+      },
+    ];
   }
   if (relation.invoker) return [];
-  return [{ id: 'view-not-invoker', severity, location, message: `A view runs as its owner, past the caller’s policies.${closed}`, remedy: 'Create it with (security_invoker = true), from PostgreSQL 15 on.' }];
+  return [
+    {
+      id: 'view-not-invoker',
+      severity,
+      location,
+      message: `A view runs as its owner, past the caller’s policies.${closed}`,
+      remedy: 'Create it with (security_invoker = true), from PostgreSQL 15 on.',
+    },
+  ];
 }
 
 /** The functions of schema `tenancy` that services may call. */
-const forServices: ReadonlySet<string> = new Set(['tenancy.current_tenant_id()', 'tenancy.in_maintenance()', 'tenancy.require_tenant(text)']);
+const forServices: ReadonlySet<string> = new Set([
+  'tenancy.current_tenant_id()',
+  'tenancy.in_maintenance()',
+  'tenancy.require_tenant(text)',
+]);
 
 function routineFindings(database: VerifiedDatabase, routine: RoutineFacts): Finding[] {
   const location = locate(database, routine.signature);
   const found: Finding[] = [];
   if (routine.definer && !routine.pinned) {
     found.push({
-      id: 'definer-search-path', severity: 'critical', location, message: 'A SECURITY DEFINER function has no pinned search_path: its caller chooses what its names mean.',
+      id: 'definer-search-path',
+      severity: 'critical',
+      location,
+      message: 'A SECURITY DEFINER function has no pinned search_path: its caller chooses what its names mean.',
       remedy: 'alter function … set search_path = pg_catalog, pg_temp; and qualify its names.',
     });
   }
@@ -56,7 +96,11 @@ function routineFindings(database: VerifiedDatabase, routine: RoutineFacts): Fin
     if (grantee === database.ownerRole || (grantee === database.appRole && allowed)) continue;
     const unimportant = !routine.definer && routine.schema !== 'tenancy';
     found.push({
-      id: 'routine-grant-excess', severity: unimportant ? 'warning' : 'critical', location, message: `"${grantee}" may execute it.`, remedy: 'Revoke execute, or run `tenancy migrate up`.',
+      id: 'routine-grant-excess',
+      severity: unimportant ? 'warning' : 'critical',
+      location,
+      message: `"${grantee}" may execute it.`,
+      remedy: 'Revoke execute, or run `tenancy migrate up`.',
     });
   }
   return found;

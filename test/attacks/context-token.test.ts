@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signContext, type ContextClaims } from '../../src/rls/context-token.ts';
+import { type ContextClaims, signContext } from '../../src/rls/context-token.ts';
 import { installContextKey, removeContextKey } from '../../src/rls/install-context-key.ts';
 import { countOf, type Outcome, PolicyDatabase, refusalOf } from './policy-database.ts';
 
@@ -12,16 +12,28 @@ beforeAll(async () => {
   db = await PolicyDatabase.open();
   await db.pool(`${ddl} insert into products values ('acme', 1), ('bolt', 1), ('bolt', 2);`);
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 const soon = (): number => Math.floor(Date.now() / 1_000) + 60;
 
 /** A context as a service signs it, with whatever is different about it. */
 function signed(changes: Partial<ContextClaims> = {}, key = db.key): string {
-  return signContext(key, { keyId: db.keyId, tenantId: 'acme', database: db.database, audience: db.app, expiresAt: soon(), backendPid: 0, grant: '', ...changes });
+  return signContext(key, {
+    keyId: db.keyId,
+    tenantId: 'acme',
+    database: db.database,
+    audience: db.app,
+    expiresAt: soon(),
+    backendPid: 0,
+    grant: '',
+    ...changes,
+  });
 }
 
-const ask = async (context: string | undefined): Promise<Outcome> => await db.as(context, 'select tenancy.current_tenant_id() as tenant, tenancy.in_maintenance() as maintenance');
+const ask = async (context: string | undefined): Promise<Outcome> =>
+  await db.as(context, 'select tenancy.current_tenant_id() as tenant, tenancy.in_maintenance() as maintenance');
 
 async function refusal(context: string): Promise<string> {
   const outcome = await ask(context);
@@ -53,7 +65,9 @@ describe('a context', () => {
     const [row] = await db.appSql<{ pid: number }[]>`select pg_backend_pid() as pid`;
     const bound = signed({ backendPid: row!.pid });
     expect(await ask(bound)).toMatchObject({ rows: [{ tenant: 'acme' }] });
-    expect(await db.as(bound, 'select tenancy.current_tenant_id()', db.client(db.app))).toMatchObject({ message: 'tenancy: context refused (backend)' });
+    expect(await db.as(bound, 'select tenancy.current_tenant_id()', db.client(db.app))).toMatchObject({
+      message: 'tenancy: context refused (backend)',
+    });
     // The control: one that is bound to no backend is good on any, which is why lanes of their own don't use it.
     expect(countOf(await db.as(signed(), 'select tenancy.current_tenant_id()', db.client(db.app)))).toBe(1);
   });
@@ -73,9 +87,18 @@ describe('a context', () => {
   });
 
   test.each([
-    ['version', 0, 'v2', 'malformed'], ['key id', 1, 'k9', 'key'], ['key id, emptied', 1, '', 'key'], ['tenant', 2, 'bolt', 'signature'], ['tenant, made maintenance', 2, '*', 'signature'],
-    ['audience', 3, 'postgres', 'signature'], ['expiry', 4, '99999999999', 'signature'], ['expiry, made text', 4, 'never', 'signature'], ['pid', 5, '1', 'signature'],
-    ['grant', 6, 'granted', 'signature'], ['signature', 7, '0'.repeat(64), 'signature'], ['signature, emptied', 7, '', 'signature'],
+    ['version', 0, 'v2', 'malformed'],
+    ['key id', 1, 'k9', 'key'],
+    ['key id, emptied', 1, '', 'key'],
+    ['tenant', 2, 'bolt', 'signature'],
+    ['tenant, made maintenance', 2, '*', 'signature'],
+    ['audience', 3, 'postgres', 'signature'],
+    ['expiry', 4, '99999999999', 'signature'],
+    ['expiry, made text', 4, 'never', 'signature'],
+    ['pid', 5, '1', 'signature'],
+    ['grant', 6, 'granted', 'signature'],
+    ['signature', 7, '0'.repeat(64), 'signature'],
+    ['signature, emptied', 7, '', 'signature'],
   ])('whose %s was changed is refused', async (_name, index, value, why) => {
     const parts = signed().split(':');
     parts[index] = value;
@@ -84,12 +107,25 @@ describe('a context', () => {
 
   test('that was cut anywhere is refused', async () => {
     const whole = signed();
-    for (let length = 1; length < whole.length; length += 7) expect(await refusal(whole.slice(0, length))).toMatch(/^42501 tenancy: context refused \((malformed|signature)\)$/);
+    for (let length = 1; length < whole.length; length += 7)
+      expect(await refusal(whole.slice(0, length))).toMatch(/^42501 tenancy: context refused \((malformed|signature)\)$/);
     expect(await refusal(whole.slice(0, -1))).toBe(refused('signature'));
   });
 
   test.each([
-    'acme', '*', ':', ':::::::', 'v1:::::::', 'v1:k1:acme:::::', 'v1:k1:acme', 'null', '{}', ' ', `v1:${'x'.repeat(10_000)}`, "v1:k1' or true --:acme:a:1:0::b", '🐘:🐘:🐘:🐘:🐘:🐘:🐘:🐘',
+    'acme',
+    '*',
+    ':',
+    ':::::::',
+    'v1:::::::',
+    'v1:k1:acme:::::',
+    'v1:k1:acme',
+    'null',
+    '{}',
+    ' ',
+    `v1:${'x'.repeat(10_000)}`,
+    "v1:k1' or true --:acme:a:1:0::b",
+    '🐘:🐘:🐘:🐘:🐘:🐘:🐘:🐘',
   ])('that is no context at all (%s) is refused', async (garbage) => {
     expect(await refusal(garbage)).toMatch(/^42501 tenancy: context refused \((malformed|key|signature)\)$/);
   });
@@ -107,7 +143,9 @@ describe('maintenance', () => {
   test('is the owner’s alone', async () => {
     expect(await refusal(signed({ tenantId: '*' }))).toBe(refused('maintenance'));
     expect(await refusal(signed({ tenantId: '*', audience: db.owner }))).toBe(refused('audience'));
-    expect(await db.asOwner('*', 'select tenancy.in_maintenance() as maintenance, tenancy.current_tenant_id() as tenant')).toEqual([{ maintenance: true, tenant: null }]);
+    expect(await db.asOwner('*', 'select tenancy.in_maintenance() as maintenance, tenancy.current_tenant_id() as tenant')).toEqual([
+      { maintenance: true, tenant: null },
+    ]);
     expect(await db.asOwner('acme', 'select tenancy.in_maintenance() as maintenance')).toEqual([{ maintenance: false }]);
   });
 
@@ -120,11 +158,16 @@ describe('maintenance', () => {
 
 describe('another tenant’s schema', () => {
   test('is refused by name', async () => {
-    expect(await db.as(signed(), `select tenancy.require_tenant('bolt')`)).toEqual({ refused: '42501', message: 'tenancy: tenant acme may not use rows of tenant bolt' });
+    expect(await db.as(signed(), `select tenancy.require_tenant('bolt')`)).toEqual({
+      refused: '42501',
+      message: 'tenancy: tenant acme may not use rows of tenant bolt',
+    });
     expect(await db.as(signed(), `select tenancy.require_tenant('acme') as tenant`)).toMatchObject({ rows: [{ tenant: 'acme' }] });
     expect(await db.as(undefined, `select tenancy.require_tenant('acme') as tenant`)).toMatchObject({ rows: [{ tenant: null }] });
     expect(refusalOf(await db.as('v1:forged', `select tenancy.require_tenant('acme')`))).toBe('42501');
-    await expect(db.asOwner('*', `select tenancy.require_tenant('acme')`)).rejects.toMatchObject({ message: 'tenancy: tenant * may not use rows of tenant acme' });
+    await expect(db.asOwner('*', `select tenancy.require_tenant('acme')`)).rejects.toMatchObject({
+      message: 'tenancy: tenant * may not use rows of tenant acme',
+    });
   });
 });
 

@@ -166,12 +166,14 @@ export async function attempt(sql: Sql, context: string | undefined, text: strin
     return { rows: [...rows], count: rows.count ?? 0 };
   };
   try {
-    return outcome(await sql.begin(async (transaction) => {
-      if (context !== undefined) await transaction`select set_config('tenancy.context', ${context}, true)`;
-      const result = await transaction.unsafe(text);
-      if (!keep) throw new Undone(result);
-      return result;
-    }));
+    return outcome(
+      await sql.begin(async (transaction) => {
+        if (context !== undefined) await transaction`select set_config('tenancy.context', ${context}, true)`;
+        const result = await transaction.unsafe(text);
+        if (!keep) throw new Undone(result);
+        return result;
+      }),
+    );
   } catch (error) {
     if (error instanceof Undone) return outcome(error.result);
     if (!(error instanceof postgres.PostgresError)) throw error;

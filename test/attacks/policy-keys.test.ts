@@ -18,7 +18,9 @@ beforeAll(async () => {
     insert into parents values ('acme', 1), ('bolt', 2);
     insert into codes values ('acme', 1, 'secret'); insert into loose_codes values ('acme', 1, 'secret');`);
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 describe('foreign keys', () => {
   test('a child can’t point at another tenant’s parent; control: without tenant_id in the key it can, and it tells what exists', async () => {
@@ -36,7 +38,11 @@ describe('foreign keys', () => {
 
   test('the installation warns of each key that does not lead with tenant_id', async () => {
     const { warnings } = await db.install('pool', undefined);
-    for (const key of ['parents_id_key', 'bad_parent_fkey', 'loose_codes_code_key']) expect(warnings.filter((warning) => warning.includes(key)), key).toHaveLength(1);
+    for (const key of ['parents_id_key', 'bad_parent_fkey', 'loose_codes_code_key'])
+      expect(
+        warnings.filter((warning) => warning.includes(key)),
+        key,
+      ).toHaveLength(1);
     expect(warnings).toHaveLength(3);
   });
 });
@@ -44,10 +50,16 @@ describe('foreign keys', () => {
 describe('unique keys', () => {
   test('tell nothing of another tenant; control: without tenant_id both the error and DO NOTHING do', async () => {
     expect(countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.codes values ('bolt', 9, 'secret')`))).toBe(1);
-    expect(countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.codes values ('bolt', 9, 'secret') on conflict do nothing`))).toBe(1);
+    expect(
+      countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.codes values ('bolt', 9, 'secret') on conflict do nothing`)),
+    ).toBe(1);
     expect(refusalOf(await db.wouldMeet(db.token('bolt'), `insert into pool.loose_codes values ('bolt', 9, 'secret')`))).toBe('23505');
-    expect(countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.loose_codes values ('bolt', 9, 'secret') on conflict do nothing`))).toBe(0);
-    expect(countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.loose_codes values ('bolt', 9, 'other') on conflict do nothing`))).toBe(1);
+    expect(
+      countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.loose_codes values ('bolt', 9, 'secret') on conflict do nothing`)),
+    ).toBe(0);
+    expect(
+      countOf(await db.wouldMeet(db.token('bolt'), `insert into pool.loose_codes values ('bolt', 9, 'other') on conflict do nothing`)),
+    ).toBe(1);
   });
 });
 
@@ -91,8 +103,13 @@ describe('tenant_id', () => {
   });
 
   test('control: where a policy saw both tenants, only the trigger would stand in the way', async () => {
-    await db.admin.unsafe(`drop policy tenancy_tenant_restrictive on pool.codes; drop policy tenancy_tenant on pool.codes; create policy list on pool.codes using (tenant_id in ('acme', 'bolt'))`);
-    expect(await db.wouldMeet(db.token('acme'), move)).toMatchObject({ refused: '42501', message: expect.stringContaining('tenant_id of pool.codes') as string });
+    await db.admin.unsafe(
+      `drop policy tenancy_tenant_restrictive on pool.codes; drop policy tenancy_tenant on pool.codes; create policy list on pool.codes using (tenant_id in ('acme', 'bolt'))`,
+    );
+    expect(await db.wouldMeet(db.token('acme'), move)).toMatchObject({
+      refused: '42501',
+      message: expect.stringContaining('tenant_id of pool.codes') as string,
+    });
     await db.admin.unsafe('drop trigger tenancy_tenant_immutable on pool.codes');
     expect(countOf(await db.wouldMeet(db.token('acme'), move))).toBe(1);
     await db.admin.unsafe('drop policy list on pool.codes');

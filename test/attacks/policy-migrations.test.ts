@@ -6,7 +6,8 @@ const ddl = `
   create table children (tenant_id text not null, id int not null, parent int not null, note text, primary key (tenant_id, id));
 `;
 const orphan = (tenant: string): string => `insert into children values ('${tenant}', 1, 404);`;
-const key = (schema: string): string => `alter table ${schema}.children add constraint whole foreign key (tenant_id, parent) references ${schema}.parents (tenant_id, id)`;
+const key = (schema: string): string =>
+  `alter table ${schema}.children add constraint whole foreign key (tenant_id, parent) references ${schema}.parents (tenant_id, id)`;
 const backfill = (schema: string): string => `update ${schema}.children set note = 'filled'`;
 
 let db: PolicyDatabase;
@@ -16,24 +17,31 @@ beforeAll(async () => {
   await db.tenant('acme', ddl + orphan('acme'));
   await db.pool(ddl + orphan('acme') + orphan('bolt'));
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 /** How the owner's statement ended: the rows it touched, or its SQLSTATE; all of it undone. */
 async function tried(tenantId: string | undefined, statement: string, then = ''): Promise<unknown> {
   const token = tenantId === undefined ? '' : db.signer(db.owner).sign(tenantId, 0);
   let answer: unknown;
-  await db.ownerSql.begin(async (sql) => {
-    await sql`select set_config('tenancy.context', ${token}, true)`;
-    const result = await sql.unsafe(statement);
-    answer = then === '' ? result.count : (await sql.unsafe(then))[0];
-    throw new Error('undone');
-  }).catch((error: { code?: string; message: string }) => {
-    if (error.message !== 'undone') answer = error.code;
-  });
+  await db.ownerSql
+    .begin(async (sql) => {
+      await sql`select set_config('tenancy.context', ${token}, true)`;
+      const result = await sql.unsafe(statement);
+      answer = then === '' ? result.count : (await sql.unsafe(then))[0];
+      throw new Error('undone');
+    })
+    .catch((error: { code?: string; message: string }) => {
+      if (error.message !== 'undone') answer = error.code;
+    });
   return answer;
 }
 
-describe.each([['a tenant’s own schema', 'acme', 'acme', 1], ['a shared schema', 'pool', '*', 2]])('the owner migrates %s', (_name, schema, context, rows) => {
+describe.each([
+  ['a tenant’s own schema', 'acme', 'acme', 1],
+  ['a shared schema', 'pool', '*', 2],
+])('the owner migrates %s', (_name, schema, context, rows) => {
   const validity = `select convalidated from pg_constraint where conname = 'whole' and connamespace = '${schema}'::regnamespace`;
 
   test('control: without a context, a foreign key over orphans is recorded as valid and a backfill touches nothing', async () => {

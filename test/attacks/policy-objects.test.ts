@@ -8,7 +8,8 @@ const ddl = `
   create table base (tenant_id text not null, id int not null);
   create table child () inherits (base);
 `;
-const rows = (tenant: string): string => ['products', 'events', 'base', 'child'].map((table) => `insert into ${table} values ('${tenant}', 1);`).join('');
+const rows = (tenant: string): string =>
+  ['products', 'events', 'base', 'child'].map((table) => `insert into ${table} values ('${tenant}', 1);`).join('');
 
 let db: PolicyDatabase;
 
@@ -16,14 +17,19 @@ beforeAll(async () => {
   db = await PolicyDatabase.open();
   await db.pool(ddl + rows('acme') + rows('bolt'));
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 describe('partitions and inheritance', () => {
-  test.each(['events', 'events_rest', 'base', 'child'])('%s shows a tenant its own rows, read through the parent or directly', async (table) => {
-    const own = table === 'base' ? 2 : 1;
-    expect(countOf(await db.as(db.token('acme'), `select * from pool.${table}`))).toBe(own);
-    expect(countOf(await db.as(undefined, `select * from pool.${table}`))).toBe(0);
-  });
+  test.each(['events', 'events_rest', 'base', 'child'])(
+    '%s shows a tenant its own rows, read through the parent or directly',
+    async (table) => {
+      const own = table === 'base' ? 2 : 1;
+      expect(countOf(await db.as(db.token('acme'), `select * from pool.${table}`))).toBe(own);
+      expect(countOf(await db.as(undefined, `select * from pool.${table}`))).toBe(0);
+    },
+  );
 
   test('control: a partition and a child without policies of their own show every tenant’s rows', async () => {
     for (const table of ['events_rest', 'child']) {
@@ -35,7 +41,10 @@ describe('partitions and inheritance', () => {
   });
 
   test('a new table, copied with everything, comes without policies: services don’t see it until they stand', async () => {
-    await db.asOwner('*', `create table pool.copied (like pool.products including all); insert into pool.copied values ('acme', 1), ('bolt', 1)`);
+    await db.asOwner(
+      '*',
+      `create table pool.copied (like pool.products including all); insert into pool.copied values ('acme', 1), ('bolt', 1)`,
+    );
     expect(refusalOf(await db.as(db.token('acme'), 'select * from pool.copied'))).toBe('42501');
     await db.admin.unsafe(`grant select on pool.copied to ${db.app}`);
     expect(countOf(await db.as(undefined, 'select * from pool.copied'))).toBe(2);
@@ -78,16 +87,21 @@ describe('views', () => {
 
 describe('functions', () => {
   test('a SECURITY DEFINER function without a pinned search_path can’t be called; control: granted, its caller chooses what its names mean', async () => {
-    await db.asOwner('*', `set local check_function_bodies = off;
+    await db.asOwner(
+      '*',
+      `set local check_function_bodies = off;
       create function pool.greet() returns text language sql security definer as 'select shout()';
-      create function pool.shout() returns text language sql as $$ select 'own' $$`);
+      create function pool.shout() returns text language sql as $$ select 'own' $$`,
+    );
     const { warnings } = await db.install('pool', undefined);
     expect(warnings.filter((warning) => warning.includes('pool.greet'))).toHaveLength(1);
     expect(refusalOf(await db.as(db.token('acme'), 'select pool.greet()'))).toBe('42501');
     // Wherever the caller could make a function, or only find one of that name.
     await db.admin.unsafe(`create schema elsewhere; grant usage on schema elsewhere to public; create function elsewhere.shout() returns text language sql as $$ select current_user::text $$;
       grant execute on function pool.greet(), elsewhere.shout() to public`);
-    expect(await db.as(db.token('acme'), 'set local search_path = elsewhere; select pool.greet() as said')).toMatchObject({ rows: [{ said: db.owner }] });
+    expect(await db.as(db.token('acme'), 'set local search_path = elsewhere; select pool.greet() as said')).toMatchObject({
+      rows: [{ said: db.owner }],
+    });
     await db.admin.unsafe('drop schema elsewhere cascade');
     await db.install('pool', undefined);
     expect(refusalOf(await db.as(db.token('acme'), 'select pool.greet()'))).toBe('42501');
@@ -109,7 +123,10 @@ describe('functions', () => {
 
 describe('reference tables', () => {
   test('are read by every tenant, also without a context, and written by none; control: with a grant and no policy they are', async () => {
-    await db.asOwner(undefined, `create table reference.currencies (code text primary key); insert into reference.currencies values ('EUR')`);
+    await db.asOwner(
+      undefined,
+      `create table reference.currencies (code text primary key); insert into reference.currencies values ('EUR')`,
+    );
     const { installReferencePolicies } = await import('../../src/rls/install-policies.ts');
     const roles = { ownerRole: db.owner, appRole: db.app };
     expect((await installReferencePolicies(db.ownerSql, roles)).changed).toEqual(['currencies']);

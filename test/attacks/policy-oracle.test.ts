@@ -25,17 +25,20 @@ const shapes: Readonly<Record<string, (table: string, sku: string) => string>> =
   'left join, nullable side': (t, s) => `select v.x, p.id from (values (1)) v(x) left join ${t} p on p.sku = '${s}'`,
   'left join by key': (t, s) => `select p.id from (values ('${s}')) v(x) left join ${t} p on p.sku = v.x`,
   'anti join': (t, s) => `select 1 as x from (values ('${s}')) v(x) left join ${t} p on p.sku = v.x where p.id is null`,
-  'left join under a left join': (t, s) => `select a.x, p.id from (values (1)) a(x) left join ((values (1)) b(x) left join ${t} p on p.sku = '${s}') on a.x = b.x`,
+  'left join under a left join': (t, s) =>
+    `select a.x, p.id from (values (1)) a(x) left join ((values (1)) b(x) left join ${t} p on p.sku = '${s}') on a.x = b.x`,
   'right join': (t, s) => `select v.x, p.id from ${t} p right join (values (1)) v(x) on p.sku = '${s}'`,
   'full join': (t, s) => `select v.x, p.id from (select * from ${t} where sku = '${s}') p full join (values (1)) v(x) on p.id = v.x`,
   'inner join': (t, s) => `select 1 as x from (values ('${s}')) v(x) join ${t} p on p.sku = v.x`,
-  lateral: (t, s) => `select v.y, p.id from (values ('${s}', 1)) v(x, y) left join lateral (select id from ${t} where sku = v.x limit 1) p on true`,
+  lateral: (t, s) =>
+    `select v.y, p.id from (values ('${s}', 1)) v(x, y) left join lateral (select id from ${t} where sku = v.x limit 1) p on true`,
   scalar: (t, s) => `select (select id from ${t} where sku = '${s}') as x`,
-  'scalar in a left join': (t, s) => `select v.x, (select p.id from ${t} p where p.sku = '${s}' and p.id > v.x) from (values (1)) v(x) left join (values (1)) w(x) on v.x = w.x`,
+  'scalar in a left join': (t, s) =>
+    `select v.x, (select p.id from ${t} p where p.sku = '${s}' and p.id > v.x) from (values (1)) v(x) left join (values (1)) w(x) on v.x = w.x`,
   in: (t, s) => `select 1 as x where '${s}' in (select sku from ${t})`,
   'union all': (t, s) => `select id from ${t} where sku = '${s}' union all select 0`,
   'materialised CTE': (t, s) => `with c as materialized (select id from ${t} where sku = '${s}') select count(*)::int as x from c`,
-  'limit': (t, s) => `select id from ${t} where sku = '${s}' limit 1`,
+  limit: (t, s) => `select id from ${t} where sku = '${s}' limit 1`,
   'for update': (t, s) => `select id from ${t} where sku = '${s}' for update`,
   'or exists': (t, s) => `select x from (values (1)) v(x) where x = 2 or exists (select from ${t} where sku = '${s}' and id >= x)`,
   update: (t, s) => `update ${t} set sku = sku where sku = '${s}'`,
@@ -45,7 +48,11 @@ const shapes: Readonly<Record<string, (table: string, sku: string) => string>> =
   upsert: (t, s) => `insert into ${t} (tenant_id, id, sku) values ('acme', 7, '${s}') on conflict (tenant_id, id) do update set sku = 'y'`,
 };
 
-const plans = ['select 1', 'set local enable_seqscan = off', 'set local enable_seqscan = off; set local enable_nestloop = off; set local enable_hashjoin = off'];
+const plans = [
+  'select 1',
+  'set local enable_seqscan = off',
+  'set local enable_seqscan = off; set local enable_nestloop = off; set local enable_hashjoin = off',
+];
 
 let db: PolicyDatabase;
 
@@ -56,7 +63,9 @@ beforeAll(async () => {
   await db.pool(ddl + rows('acme') + rows('bolt'));
   await db.admin.unsafe('analyze');
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 /** What the one who asks can tell: rows, or the refusal's state and words. */
 function seen(outcome: Outcome): string {
@@ -93,7 +102,11 @@ describe.each(['acme.products', 'acme.parts', 'pool.products', 'pool.parts'])('%
   test('the shapes do tell the difference to the tenant itself', async () => {
     const found = await differences(table, db.token('acme'));
     for (const name of Object.keys(shapes)) {
-      if (!name.startsWith('insert') && name !== 'upsert') expect(found.some((difference) => difference.startsWith(`${name} [`)), name).toBe(true);
+      if (!name.startsWith('insert') && name !== 'upsert')
+        expect(
+          found.some((difference) => difference.startsWith(`${name} [`)),
+          name,
+        ).toBe(true);
     }
   });
 });

@@ -13,8 +13,12 @@ beforeAll(async () => {
   await db.tenant('bolt', ddl + rows('bolt'));
   await db.pool(ddl + rows('acme') + rows('bolt'));
 });
-afterEach(async () => { for (const action of restore.splice(0).reverse()) await action(); });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterEach(async () => {
+  for (const action of restore.splice(0).reverse()) await action();
+});
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
 /** Changes something as superuser for one test, then installs the policies again. */
 async function sabotage(sql: string, undo = ''): Promise<void> {
@@ -26,7 +30,10 @@ async function sabotage(sql: string, undo = ''): Promise<void> {
   await db.admin.unsafe(sql);
 }
 
-describe.each([['a shared table', 'pool.products', true], ['a table of one tenant’s own', 'acme.products', false]])('%s', (_name, table, shared) => {
+describe.each([
+  ['a shared table', 'pool.products', true],
+  ['a table of one tenant’s own', 'acme.products', false],
+])('%s', (_name, table, shared) => {
   test('shows a tenant its own rows, and no others to anybody', async () => {
     expect(countOf(await db.as(db.token('acme'), `select * from ${table}`))).toBe(3);
     for (const context of [undefined, '']) {
@@ -83,9 +90,12 @@ describe.each([['a shared table', 'pool.products', true], ['a table of one tenan
   });
 
   test('a policy with IS NULL OR opens to whoever has no context: it is not how ours are written', async () => {
-    await sabotage(`
+    await sabotage(
+      `
       drop policy tenancy_tenant_restrictive on ${table}; drop policy tenancy_tenant on ${table};
-      create policy naive on ${table} using (current_setting('tenancy.context', true) is null or tenant_id = 'nobody')`, `drop policy naive on ${table}`);
+      create policy naive on ${table} using (current_setting('tenancy.context', true) is null or tenant_id = 'nobody')`,
+      `drop policy naive on ${table}`,
+    );
     const fresh = db.client(db.app);
     expect(countOf(await db.as(undefined, `select * from ${table}`, fresh))).toBe(shared ? 6 : 3);
     await db.as('', 'select 1', fresh);
@@ -95,11 +105,14 @@ describe.each([['a shared table', 'pool.products', true], ['a table of one tenan
 });
 
 test('a definer function of the owner’s is under policies too: a second permissive policy opens nothing to it', async () => {
-  await db.asOwner('*', `create function pool.everything() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from pool.products'`);
+  await db.asOwner(
+    '*',
+    `create function pool.everything() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from pool.products'`,
+  );
   await db.install('pool', undefined);
   restore.push(async () => await db.admin.unsafe('drop function pool.everything()'));
   await sabotage('create policy loose on pool.products using (true)', 'drop policy loose on pool.products');
-  const ask = async (context: string | undefined) => (await db.as(context, 'select pool.everything()::int as n'));
+  const ask = async (context: string | undefined) => await db.as(context, 'select pool.everything()::int as n');
   expect(await ask(undefined)).toMatchObject({ rows: [{ n: 0 }] });
   expect(await ask(db.token('acme'))).toMatchObject({ rows: [{ n: 3 }] });
   await db.admin.unsafe('drop policy tenancy_maintenance_restrictive on pool.products');

@@ -10,7 +10,7 @@ describe('session state left by fragments inside builders', () => {
   let shop: Shop;
   beforeAll(async () => {
     shop = await createShop({
-      lanes: { maxLanes: 1 },
+      lanes: { maxPerDatabase: 1 },
       tenants: [
         { id: 'acme', tier: 'standard' },
         { id: 'globex', tier: 'standard' },

@@ -51,7 +51,7 @@ describe('the login that tenants share', () => {
         ]);
         await inAdmin(`alter role ${shop.rolePrefix}_twin reset all`);
         await asTwin('twin', async (sql) => await sql.unsafe(changes('current_user')['its password']));
-        await expect(asTwin('twin', async (sql) => await sql`select 1`)).rejects.toMatchObject({ code: '28P01' });
+        await expect(asTwin('twin', async (sql) => await sql`select 1`)).rejects.toThrow('28P01');
         await asTwin('known', async (sql) => await sql`select 1`);
       } finally {
         await inAdmin('revoke usage on language plpgsql from public');
@@ -70,12 +70,16 @@ describe('the login that tenants share', () => {
         { readOnly: 'off' },
       ]);
       await another.close();
-      expect(await inAdmin(`select 1 from pg_db_role_setting s join pg_roles r on r.oid = s.setrole where r.rolname = '${shop.rolePrefix}_app'`)).toEqual([]);
+      expect(
+        await inAdmin(`select 1 from pg_db_role_setting s join pg_roles r on r.oid = s.setrole where r.rolname = '${shop.rolePrefix}_app'`),
+      ).toEqual([]);
     });
   });
 
   test('a tenant’s raw SQL can’t lock another tenant’s table; control: the login may', async () => {
-    await inAdmin(`grant usage on schema globex to ${shop.rolePrefix}_twin; grant select, update on globex.products to ${shop.rolePrefix}_twin`);
+    await inAdmin(
+      `grant usage on schema globex to ${shop.rolePrefix}_twin; grant select, update on globex.products to ${shop.rolePrefix}_twin`,
+    );
     await asTwin('twin', async (sql) => {
       await sql.begin(async (tx) => {
         await tx`lock table globex.products in access exclusive mode`;
@@ -92,7 +96,12 @@ describe('the login that tenants share', () => {
   });
 
   test('a large object is no way to hand bytes from tenant to tenant; control: PostgreSQL’s default is', async () => {
-    const attempts = ["select lo_from_bytea(4711, 'plaintext')", 'select lo_get(4711)', 'select lo_put(4711, 0, $$x$$)', 'select lo_unlink(4711)'];
+    const attempts = [
+      "select lo_from_bytea(4711, 'plaintext')",
+      'select lo_get(4711)',
+      'select lo_put(4711, 0, $$x$$)',
+      'select lo_unlink(4711)',
+    ];
     for (const text of attempts) await expect(asAcme(text)).rejects.toBeInstanceOf(PolicyViolationError);
     await inAdmin('grant execute on function lo_from_bytea(oid, bytea), lo_get(oid) to public');
     try {

@@ -26,9 +26,13 @@ export function rawAttempts(attacker: Retailer, victim: Retailer, serverMajor: n
       "another tenant's id in one's own table",
       () => sql`insert into products (tenant_id, sku, price) values (${victim.id}, 'PLANTED', 0)`,
     ),
-    attempt('turning the policies off', () => sql`alter table products disable row level security`),
+    attempt(
+      'becoming the owner',
+      () =>
+        sql`select set_config('role', (select tableowner from pg_tables where schemaname = ${victim.placement.schema} and tablename = 'products'), true)`,
+    ),
     attempt('reading the keys that sign contexts', () => sql`select * from tenancy.context_keys`),
     attempt('changing reference rows', () => sql`update reference.currencies set minor_units = 9`),
-    attempt("a temporary table in another's way", () => sql`create temporary table products (sku text)`),
+    attempt("a temporary table in another's way", () => sql`select * into temporary table products from reference.currencies`),
   ];
 }

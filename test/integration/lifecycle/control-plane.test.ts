@@ -5,9 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createControlPlane } from '../../../src/control.ts';
 import { CatalogError, ClosedError, ConfigurationError } from '../../../src/errors.ts';
 import { localKeyManager } from '../../../src/kms/local.ts';
+import { withClient } from '../../../src/provision/admin-client.ts';
 import { createTestPlatform, type TestPlatform } from '../../../src/testing/test-platform.ts';
-import { adminUrl } from '../../support/server.ts';
+import { adminUrl, urlOf } from '../../support/server.ts';
 import { createShop } from '../../support/shop/platform.ts';
+import { products } from '../../support/shop/schema.ts';
 
 describe('the control plane', () => {
   let platform: TestPlatform<Record<string, never>>;
@@ -75,6 +77,27 @@ describe('the control plane', () => {
       { outcome: 'completed', actor: 'on-call', reason: 'status suspended' },
       { outcome: 'allowed', actor: 'on-call', reason: 'status suspended' },
     ]);
+  });
+
+  test('an administrator who may only create roles and databases is enough, and verify stays clean', async () => {
+    const login = `${platform.rolePrefix}_admin`;
+    await withClient(adminUrl(), (sql) => sql.unsafe(`create role "${login}" login createdb createrole password 'probe'`));
+    try {
+      await using managed = await createShop({
+        adminUrl: urlOf(login, 'probe', 'postgres'),
+        tenants: [
+          { id: 'acme', tier: 'standard' },
+          { id: 'initech', tier: 'enterprise' },
+        ],
+      });
+      const report = await managed.control.verify();
+      // That the administrator may become the roles that it made is said, and no more than that.
+      expect(report.findings.filter(({ id }) => id !== 'role-member')).toEqual([]);
+      expect(report.ok).toBe(true);
+      for (const id of ['acme', 'initech']) expect(await managed.tenancy.run(id, () => managed.tenancy.db.$count(products))).toBe(0);
+    } finally {
+      await withClient(adminUrl(), (sql) => sql.unsafe(`drop role "${login}"`));
+    }
   });
 
   test('after close it refuses', async () => {

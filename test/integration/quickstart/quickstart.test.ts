@@ -21,7 +21,7 @@ const attempts = {
   "raw SQL: updating another tenant's schema": 'query.policy',
   "raw SQL: deleting from another tenant's schema": 'query.policy',
   "raw SQL: another tenant's id in one's own table": 'query.policy',
-  'raw SQL: turning the policies off': 'query.policy',
+  'raw SQL: becoming the owner': 'query.policy',
   'raw SQL: reading the keys that sign contexts': 'query.policy',
   'raw SQL: changing reference rows': 'query.policy',
   "raw SQL: a temporary table in another's way": 'query.policy',

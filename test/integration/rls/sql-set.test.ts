@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import postgres, { type Sql } from 'postgres';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { AbortedError, CatalogError, ConfigurationError } from '../../../src/errors.ts';
 import { type SqlFile, sqlFiles } from '../../../src/sql/sql-files.ts';
 import { applySqlSet } from '../../../src/sql/sql-set.ts';
@@ -9,8 +9,11 @@ import { adminUrl, createDatabase, uniquePrefix } from '../../support/server.ts'
 const driver = { max: 1, fetch_types: false, onnotice: () => {} } as const;
 const values = { owner: 'postgres' };
 const file = (name: string, text: string): SqlFile => ({ name, text, checksum: createHash('sha256').update(text).digest('hex') });
-const first = file('0001_first', `create schema tenancy; create table tenancy.schema_migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now());
-  alter schema tenancy owner to {{owner}}`);
+const first = file(
+  '0001_first',
+  `create schema tenancy; create table tenancy.schema_migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now());
+  alter schema tenancy owner to {{owner}}`,
+);
 const second = file('0002_second', 'create table tenancy.things (id int) -- ends in a comment');
 
 const made: AsyncDisposable[] = [];
@@ -35,15 +38,18 @@ afterAll(async () => {
   for (const database of made) await database[Symbol.asyncDispose]();
 });
 
-const apply = async (files: readonly SqlFile[], on = sql, signal?: AbortSignal) => await applySqlSet(on, 'database', values, { files, signal });
-const tables = async (): Promise<string[]> => (await sql`select tablename::text as name from pg_tables where schemaname = 'tenancy' order by 1`).map(({ name }) => String(name));
+const apply = async (files: readonly SqlFile[], on = sql, signal?: AbortSignal) =>
+  await applySqlSet(on, 'database', values, { files, signal });
+const tables = async (): Promise<string[]> =>
+  (await sql`select tablename::text as name from pg_tables where schemaname = 'tenancy' order by 1`).map(({ name }) => String(name));
 
 test('files are applied in order, once each, and later ones when they come', async () => {
   expect(await apply([first])).toEqual(['0001_first']);
   expect(await apply([first, second])).toEqual(['0002_second']);
   expect(await apply([first, second])).toEqual([]);
   expect(await sql`select name, checksum from tenancy.schema_migrations order by name`).toEqual([
-    { name: '0001_first', checksum: first.checksum }, { name: '0002_second', checksum: second.checksum },
+    { name: '0001_first', checksum: first.checksum },
+    { name: '0002_second', checksum: second.checksum },
   ]);
 });
 
@@ -76,9 +82,13 @@ test('a placeholder without a value, or a value without a placeholder, is refuse
 test('the wait for another process ends when it is told to', async () => {
   const other = client();
   let release = (): void => {};
-  const held = new Promise<void>((resolve) => { release = resolve; });
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
   let began = (): void => {};
-  const holding = new Promise<void>((resolve) => { began = resolve; });
+  const holding = new Promise<void>((resolve) => {
+    began = resolve;
+  });
   const { advisoryLockKey } = await import('../../../src/sql/advisory-lock.ts');
   const holder = other.begin(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(${advisoryLockKey('sql-set', 'database')}::bigint)`;
@@ -94,7 +104,10 @@ test('the wait for another process ends when it is told to', async () => {
 });
 
 describe('the shipped sets', () => {
-  test.each([['database', { owner: 'o', app: 'a' }], ['catalog', { owner: 'o', catalog: 'c' }]] as const)('%s installs for an owner without privileges, grants PUBLIC nothing, and is done when run again', async (set, names) => {
+  test.each([
+    ['database', { owner: 'o', app: 'a' }],
+    ['catalog', { owner: 'o', catalog: 'c' }],
+  ] as const)('%s installs for an owner without privileges, grants PUBLIC nothing, and is done when run again', async (set, names) => {
     const prefix = uniquePrefix();
     const roles = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, `${prefix}_${name}`]));
     for (const role of Object.values(roles)) await sql.unsafe(`create role ${role} nosuperuser`);

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { VerifiedSchema } from '../../../src/verify/database-check.ts';
-import { verifyDatabase } from '../../../src/verify/catalog-checks.ts';
-import type { Finding } from '../../../src/verify/finding.ts';
 import { installReferencePolicies } from '../../../src/rls/install-policies.ts';
+import { verifyDatabase } from '../../../src/verify/catalog-checks.ts';
+import type { VerifiedSchema } from '../../../src/verify/database-check.ts';
+import type { Finding } from '../../../src/verify/finding.ts';
 import { PolicyDatabase } from '../../attacks/policy-database.ts';
 
 const ddl = `
@@ -30,9 +30,14 @@ afterEach(async () => {
   await db.install('pool', undefined);
   await installReferencePolicies(db.ownerSql, { ownerRole: db.owner, appRole: db.app });
 });
-afterAll(async () => { await db?.[Symbol.asyncDispose](); });
+afterAll(async () => {
+  await db?.[Symbol.asyncDispose]();
+});
 
-const schemas: readonly VerifiedSchema[] = [{ schema: 'acme', isolation: 'schema', tenantId: 'acme' }, { schema: 'pool', isolation: 'row' }];
+const schemas: readonly VerifiedSchema[] = [
+  { schema: 'acme', isolation: 'schema', tenantId: 'acme' },
+  { schema: 'pool', isolation: 'row' },
+];
 
 async function verify(sql = db.ownerSql): Promise<{ findings: readonly Finding[]; checked: number }> {
   return await verifyDatabase(sql, { clusterId: 'local', database: db.database, ownerRole: db.owner, appRole: db.app, schemas });
@@ -59,7 +64,7 @@ test('a database as provisioning makes it has no finding, and much was looked at
 
 describe('what is wrong is found', () => {
   const app = (sql: string): string => sql.replaceAll('APP', db.app).replaceAll('OWNER', db.owner).replaceAll('DATABASE', db.database);
-  const sabotages: readonly (readonly [id: string, sabotage: string, undo?: string])[] = [
+  const sabotages: readonly (readonly [id: string, sabotage: string, undo?: string | undefined])[] = [
     ['rls-disabled', 'alter table acme.products disable row level security'],
     ['rls-disabled', 'alter table pool.events_0 disable row level security'],
     ['rls-disabled', 'alter table reference.currencies disable row level security'],
@@ -70,7 +75,10 @@ describe('what is wrong is found', () => {
     ['policy-changed', 'alter policy tenancy_tenant on pool.products using (true)'],
     ['policy-changed', 'alter policy tenancy_tenant on acme.products with check (true)'],
     ['policy-changed', 'alter policy tenancy_maintenance on pool.products to public'],
-    ['policy-changed', `drop policy tenancy_tenant on acme.products; create policy tenancy_tenant on acme.products using (tenant_id = 'bolt')`],
+    [
+      'policy-changed',
+      `drop policy tenancy_tenant on acme.products; create policy tenancy_tenant on acme.products using (tenant_id = 'bolt')`,
+    ],
     ['policy-unknown', 'create policy loose on acme.products using (true)', 'drop policy loose on acme.products'],
     ['policy-unknown', 'create policy loose on reference.currencies using (true)', 'drop policy loose on reference.currencies'],
     ['no-tenant-id', 'create table acme.bare (id int); alter table acme.bare owner to OWNER', 'drop table acme.bare'],
@@ -80,53 +88,98 @@ describe('what is wrong is found', () => {
     ['schema-missing', 'alter schema acme rename to gone', 'alter schema gone rename to acme'],
     ['key-not-tenant-leading', 'create unique index loose on pool.products (sku)', 'drop index pool.loose'],
     ['key-not-tenant-leading', 'create unique index loose on pool.products (sku, tenant_id)', 'drop index pool.loose'],
-    ['foreign-key-not-tenant-leading', 'create unique index loose on acme.products (id); alter table acme.stock add constraint loose foreign key (product) references acme.products (id)', 'alter table acme.stock drop constraint loose; drop index acme.loose'],
-    ['foreign-key-leaves-schema', 'alter table acme.stock add constraint away foreign key (tenant_id, product) references pool.products (tenant_id, id)', 'alter table acme.stock drop constraint away'],
-    ['key-not-valid', 'alter table acme.stock add constraint unchecked foreign key (tenant_id, product) references acme.products (tenant_id, id) not valid', 'alter table acme.stock drop constraint unchecked'],
+    [
+      'foreign-key-not-tenant-leading',
+      'create unique index loose on acme.products (id); alter table acme.stock add constraint loose foreign key (product) references acme.products (id)',
+      'alter table acme.stock drop constraint loose; drop index acme.loose',
+    ],
+    [
+      'foreign-key-leaves-schema',
+      'alter table acme.stock add constraint away foreign key (tenant_id, product) references pool.products (tenant_id, id)',
+      'alter table acme.stock drop constraint away',
+    ],
+    [
+      'key-not-valid',
+      'alter table acme.stock add constraint unchecked foreign key (tenant_id, product) references acme.products (tenant_id, id) not valid',
+      'alter table acme.stock drop constraint unchecked',
+    ],
     ['grant-excess', 'grant truncate on acme.products to APP'],
     ['grant-excess', 'grant select on acme.products to public'],
     ['grant-excess', 'grant select on acme.pgmigrations to APP'],
     ['grant-excess', 'grant update (sku) on acme.products to public'],
     ['grant-excess', 'grant insert on reference.currencies to APP'],
     ['context-keys-readable', 'grant select on tenancy.context_keys to APP', 'revoke all on tenancy.context_keys from APP'],
-    ['context-keys-readable', 'grant select (inner_pad) on tenancy.context_keys to public', 'revoke all on tenancy.context_keys from public'],
+    [
+      'context-keys-readable',
+      'grant select (inner_pad) on tenancy.context_keys to public',
+      'revoke all on tenancy.context_keys from public',
+    ],
     ['schema-grant-excess', 'grant create on schema acme to APP'],
     ['schema-grant-excess', 'grant usage on schema public to public', 'revoke usage on schema public from public'],
     ['database-grant-excess', 'grant temporary on database DATABASE to public', 'revoke temporary on database DATABASE from public'],
     ['database-grant-excess', 'grant create on database DATABASE to APP', 'revoke create on database DATABASE from APP'],
-    ['default-privileges', 'alter default privileges for role OWNER in schema acme grant select on tables to APP', 'alter default privileges for role OWNER in schema acme revoke select on tables from APP'],
+    [
+      'default-privileges',
+      'alter default privileges for role OWNER in schema acme grant select on tables to APP',
+      'alter default privileges for role OWNER in schema acme revoke select on tables from APP',
+    ],
     ['view-not-invoker', 'create view acme.plain as select * from acme.products', 'drop view acme.plain'],
     ['view-not-invoker', 'create view public.plain as select * from acme.products', 'drop view public.plain'],
     ['materialised-view', 'create materialized view acme.kept as select 1 as x', 'drop materialized view acme.kept'],
-    ['definer-search-path', `create function acme.loose() returns int language sql security definer as 'select 1'`, 'drop function acme.loose()'],
-    ['definer-search-path', `create function acme.loose() returns int language sql security definer set search_path = acme as 'select 1'`, 'drop function acme.loose()'],
+    [
+      'definer-search-path',
+      `create function acme.loose() returns int language sql security definer as 'select 1'`,
+      'drop function acme.loose()',
+    ],
+    [
+      'definer-search-path',
+      `create function acme.loose() returns int language sql security definer set search_path = acme as 'select 1'`,
+      'drop function acme.loose()',
+    ],
     ['routine-grant-excess', `create function acme.open() returns int language sql as 'select 1'`, 'drop function acme.open()'],
-    ['routine-grant-excess', 'grant execute on function tenancy.verified_context() to APP', 'revoke execute on function tenancy.verified_context() from APP'],
+    [
+      'routine-grant-excess',
+      'grant execute on function tenancy.verified_context() to APP',
+      'revoke execute on function tenancy.verified_context() from APP',
+    ],
     ['login-refused', 'alter role APP bypassrls', 'alter role APP nobypassrls'],
     ['login-refused', 'alter role APP createrole', 'alter role APP nocreaterole'],
     ['login-membership', 'grant pg_read_all_settings to APP', 'revoke pg_read_all_settings from APP'],
     ['owner-above-policies', 'alter role OWNER bypassrls', 'alter role OWNER nobypassrls'],
     ['role-setting', `alter role APP set tenancy.context = 'x'`, 'alter role APP reset all'],
     ['role-setting', 'alter database DATABASE set search_path = public', 'alter database DATABASE reset all'],
-    ['database-outdated', `update tenancy.schema_migrations set name = 'x' || name where name = '0001_context'`, `update tenancy.schema_migrations set name = substr(name, 2) where name like 'x%'`],
+    [
+      'database-outdated',
+      `update tenancy.schema_migrations set name = 'x' || name where name = '0001_context'`,
+      `update tenancy.schema_migrations set name = substr(name, 2) where name like 'x%'`,
+    ],
     ['large-objects', `select lo_create(4711); alter large object 4711 owner to APP`, 'select lo_unlink(4711)'],
   ];
 
-  test.each(sabotages)('%s: %s', async (id, sabotage, undo) => {
-    expect(await idsAfter(app(sabotage), undo === undefined ? undefined : app(undo))).toContain(id);
-  });
+  for (const [id, sabotage, undo] of sabotages) {
+    test(`${id}: ${sabotage}`, async () => {
+      expect(await idsAfter(app(sabotage), undo === undefined ? undefined : app(undo))).toContain(id);
+    });
+  }
 
   test('function-changed: a replaced function, which every policy would trust', async () => {
     const [row] = await db.admin<{ def: string }[]>`select pg_get_functiondef('tenancy.current_tenant_id()'::regprocedure) as def`;
-    expect(await idsAfter(`create or replace function tenancy.current_tenant_id() returns text language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
-      as $$ begin return 'acme'; end $$`, row!.def)).toContain('function-changed');
+    expect(
+      await idsAfter(
+        `create or replace function tenancy.current_tenant_id() returns text language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp
+      as $$ begin return 'acme'; end $$`,
+        row!.def,
+      ),
+    ).toContain('function-changed');
   });
 
   test('the installation mends what it made: after the sabotage there is no finding again', async () => {
-    await db.admin.unsafe(app(`
+    await db.admin.unsafe(
+      app(`
       alter table pool.products no force row level security; drop policy tenancy_tenant on acme.products; alter policy tenancy_tenant on pool.products using (true);
       alter table acme.products disable trigger tenancy_tenant_immutable; grant all on acme.products to APP, public; grant update (amount) on acme.stock to public;
-      grant all on schema acme to APP, public; grant all on all sequences in schema acme to public; create policy tenancy_maintenance on acme.stock using (true)`));
+      grant all on schema acme to APP, public; grant all on all sequences in schema acme to public; create policy tenancy_maintenance on acme.stock using (true)`),
+    );
     expect((await verify()).findings.length).toBeGreaterThan(8);
     await db.install('acme', 'acme');
     await db.install('pool', undefined);

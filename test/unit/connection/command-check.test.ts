@@ -16,6 +16,9 @@ describe('checkCommand', () => {
     'do $$ begin end $$',
     'commitment',
     'locked',
+    'select merge, into_it from t',
+    'select merged into_x',
+    'update t set merge = 1',
     'alternative',
     '',
   ])('lets %j through', (text) => {
@@ -52,6 +55,10 @@ describe('checkCommand', () => {
     'revoke a from b',
     'reassign owned by a to b',
     'lock table t',
+    'merge into t using v on true when matched then delete',
+    'with v as (select 1)MERGE\n INTO t using v on true when matched then delete',
+    'explain analyze merge/* into */into t using v on true when matched then delete',
+    'merge--\ninto t using v on true when matched then delete',
     'select 1\0',
   ])('refuses %j', (text) => {
     expect(() => checkCommand(text, 'a')).toThrow(NotSupportedError);
@@ -61,6 +68,8 @@ describe('checkCommand', () => {
     const started = performance.now();
     checkCommand(`${'/*'.repeat(100_000)}`, 'a');
     checkCommand(`${' ;'.repeat(100_000)}x`, 'a');
+    checkCommand(`select ${'merge '.repeat(50_000)}`, 'a');
+    checkCommand(`select merge${' '.repeat(200_000)}`, 'a');
     checkCommand(' '.repeat(200_000), 'a');
     expect(performance.now() - started).toBeLessThan(1_000);
   });

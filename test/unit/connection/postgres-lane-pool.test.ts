@@ -107,6 +107,14 @@ describe('PostgresLanePool', () => {
     await pool.close();
   });
 
+  test('keeps a tenant to the lanes that its tier gives it', async () => {
+    const { pool, lanes } = poolOf({ maxLanes: 3, maxDepth: 1 });
+    const { context, statement } = unitOf('a', 20);
+    await Promise.all(Array.from({ length: 4 }, async () => await pool.run({ context: { ...context, maxLanes: 2 }, statement })));
+    expect(lanes).toHaveLength(2);
+    await pool.close();
+  });
+
   test('serves by priority, then in order', async () => {
     const { pool } = poolOf({ maxLanes: 1, maxDepth: 1 });
     await pool.run(unitOf('a'));

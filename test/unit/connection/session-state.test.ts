@@ -24,7 +24,7 @@ describe('leavesSessionState', () => {
     "select set_config/* */('a', 'b', false)",
     "select set_config--\n('a', 'b', false)",
     "select (set_config('a', 'b', false))",
-    "select count(*), ((pg_advisory_lock(1))) from t",
+    'select count(*), ((pg_advisory_lock(1))) from t',
     'insert into "t" ("a") select "set_config" ($1, $2, false)',
     "select query_to_xml('select set_config(…)', true, true, '')",
     'select zählen(1)',
