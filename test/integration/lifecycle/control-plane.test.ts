@@ -7,7 +7,7 @@ import { CatalogError, ClosedError, ConfigurationError } from '../../../src/erro
 import { localKeyManager } from '../../../src/kms/local.ts';
 import { withClient } from '../../../src/provision/admin-client.ts';
 import { createTestPlatform, type TestPlatform } from '../../../src/testing/test-platform.ts';
-import { adminUrl, urlOf } from '../../support/server.ts';
+import { adminUrl, serverMajor, urlOf } from '../../support/server.ts';
 import { createShop } from '../../support/shop/platform.ts';
 import { products } from '../../support/shop/schema.ts';
 
@@ -91,9 +91,11 @@ describe('the control plane', () => {
         ],
       });
       const report = await managed.control.verify();
-      // That the administrator may become the roles that it made is said, and no more than that.
-      expect(report.findings.filter(({ id }) => id !== 'role-member')).toEqual([]);
-      expect(report.ok).toBe(true);
+      // That the administrator may become the roles that it made is said, and no more than that. Before 15 schema public is the superuser's.
+      const major = await serverMajor();
+      const known = ({ id, location }: { id: string; location: string }): boolean =>
+        id === 'role-member' || (major < 15 && location.endsWith('public'));
+      expect(report.findings.filter((finding) => !known(finding))).toEqual([]);
       for (const id of ['acme', 'initech']) expect(await managed.tenancy.run(id, () => managed.tenancy.db.$count(products))).toBe(0);
     } finally {
       await withClient(adminUrl(), (sql) => sql.unsafe(`drop role "${login}"`));

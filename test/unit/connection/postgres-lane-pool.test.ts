@@ -111,7 +111,7 @@ describe('PostgresLanePool', () => {
     const { pool, lanes } = poolOf({ maxLanes: 3, maxDepth: 1 });
     const { context, statement } = unitOf('a', 20);
     await Promise.all(Array.from({ length: 4 }, async () => await pool.run({ context: { ...context, maxLanes: 2 }, statement })));
-    expect(lanes).toHaveLength(2);
+    expect(lanes.filter((lane) => lane.served.includes('a'))).toHaveLength(2);
     await pool.close();
   });
 
