@@ -65,9 +65,13 @@ describe('views', () => {
     await db.admin.unsafe('drop view pool.plain');
   });
 
-  test('a view that runs as its caller shows a tenant its own rows', async (context) => {
-    context.skip(db.major < 15, 'PostgreSQL 14 has no security_invoker');
-    await db.asOwner('*', 'create view pool.invoked with (security_invoker = true) as select * from pool.products');
+  test('a view that runs as its caller shows a tenant its own rows; PostgreSQL 14 knows none', async () => {
+    const create = db.asOwner('*', 'create view pool.invoked with (security_invoker = true) as select * from pool.products');
+    if (db.major < 15) {
+      await expect(create).rejects.toMatchObject({ code: '22023' });
+      return;
+    }
+    await create;
     await db.install('pool', undefined);
     expect(countOf(await db.as(db.token('acme'), 'select * from pool.invoked'))).toBe(1);
     expect(countOf(await db.as(undefined, 'select * from pool.invoked'))).toBe(0);

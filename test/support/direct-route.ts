@@ -68,7 +68,8 @@ export class DirectPool implements LanePool {
         return await this.#statement(statement);
       },
       savepoint: async (inner) => {
-        const name = `s${(savepoints += 1)}`;
+        savepoints += 1;
+        const name = `s${savepoints}`;
         await this.#sql.unsafe(`savepoint ${name}`);
         try {
           const result = await inner();
