@@ -1,4 +1,4 @@
--- Threat: as tenant-schema.sql, on servers before PostgreSQL 18, where the loud form still depends on rows under an outer join's nullable side and
+-- Threat: as tenant-schema.sql, on servers before PostgreSQL 18. On 14 and 15 the loud form depends on rows under an outer join's nullable side, and
 -- would tell what exists. Here another tenant's context sees no row and writes none. A refused context is still an error, and for the reason
 -- given in tenant-rows.sql one that does not depend on rows.
 drop policy if exists tenancy_tenant on {{schema}}.{{table}};

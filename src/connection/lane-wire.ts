@@ -51,8 +51,9 @@ export class LaneWire {
     });
   }
 
+  /** Also from the moment on in which it was given up: what is sent then is surely not sent. */
   get lost(): boolean {
-    return this.#lost;
+    return this.#lost || this.#socket.destroyed;
   }
   /** The server's key of this session, known once the first message was answered. */
   get key(): BackendKey | undefined {
@@ -117,7 +118,7 @@ export class LaneWire {
   }
 
   #send(make: () => DriverQuery): Promise<WireOutcome> {
-    if (this.#lost) return Promise.resolve({ kind: 'lost', executed: false });
+    if (this.lost) return Promise.resolve({ kind: 'lost', executed: false });
     const query = guardQuery(make());
     return new Promise((resolve) => {
       const pending: Pending = { query, settle: resolve };

@@ -60,10 +60,16 @@ export type EndOutcome = { readonly kind: 'committed' } | { readonly kind: 'roll
 
 /** Commits or rolls back, and cleans the session where something may have been left on it; a session that can't be cleaned is not used again. */
 export async function endTransaction(wire: LaneWire, command: 'commit' | 'rollback', clean: boolean, pooled: boolean): Promise<EndOutcome> {
-  const outcomes = await Promise.all(endTexts(command, clean, pooled).map((text) => wire.control(text)));
+  const texts = endTexts(command, clean, pooled);
+  const outcomes = await Promise.all(texts.map((text) => wire.control(text)));
   const end = outcomes[0]!;
   if (clean && !pooled) {
-    const cleaned = outcomes[1]!;
+    let cleaned = outcomes[1]!;
+    if (cleaned.kind === 'refused' && cleaned.error.code === '57014') {
+      // A cancel request that came late hit the cleaning; no other tenant's unit is sent before this one has settled.
+      while (wire.cancelling !== undefined) await wire.cancelling;
+      cleaned = await wire.control(texts[1]!);
+    }
     if (cleaned.kind !== 'answer' || preparedBySql(cleaned.result)) wire.destroy();
   }
   if (end.kind !== 'answer') return end;
