@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Sql } from 'postgres';
 import { quoteIdentifier, quoteLiteral } from '../sql/identifier.ts';
+import { scramVerifier } from './scram-verifier.ts';
 
 /** What no login of ours has: each of these would let it step over row-level security or reach other databases (DESIGN §5). */
 const attributes = 'login nosuperuser nocreatedb nocreaterole nobypassrls noreplication noinherit';
@@ -19,7 +20,7 @@ export function randomPassword(): string {
 export async function ensureLogin(admin: Sql, name: string, password: string | undefined): Promise<void> {
   const [existing] = await admin<{ exists: boolean }[]>`select exists (select from pg_catalog.pg_roles where rolname = ${name})`;
   const verb = existing?.exists === true ? 'alter' : 'create';
-  const secret = password === undefined ? '' : ` password ${quoteLiteral(password)}`;
+  const secret = password === undefined ? '' : ` password ${quoteLiteral(scramVerifier(password))}`;
   // Not every administrator may name SUPERUSER, REPLICATION or BYPASSRLS, even to deny them; a new role has none of the three anyway.
   const [rights] = await admin<{ super: boolean }[]>`select rolsuper as super from pg_catalog.pg_roles where rolname = current_user`;
   const allowed = rights?.super === true ? attributes : 'login nocreatedb nocreaterole noinherit';

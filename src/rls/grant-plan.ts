@@ -11,7 +11,8 @@ export function tenantGrants(relation: RelationFacts): readonly string[] {
     case 'p':
       return ['DELETE', 'INSERT', 'SELECT', 'UPDATE'];
     case 'S':
-      return ['USAGE'];
+      // All schemas of a database share one service login: whoever may use a sequence sees how far it has come, and moves it on.
+      return relation.identity ? [] : ['USAGE'];
     case 'v':
       return relation.invoker ? ['SELECT'] : [];
     case 'm':

@@ -34,6 +34,8 @@ export interface RelationFacts {
   readonly invoker: boolean;
   /** Whether a sequence belongs to the migration runner's table. */
   readonly runner: boolean;
+  /** Whether a sequence belongs to an identity column, whose inserts need no grant on it. */
+  readonly identity: boolean;
   readonly policies: readonly PolicyShape[];
   readonly grants: readonly RelationGrant[];
 }
@@ -67,6 +69,9 @@ export async function readRelations(sql: Sql | TransactionSql, schemas: readonly
         where d.classid = 'pg_class'::regclass and d.objid = c.oid and c.relkind = 'S' and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
           and t.relname = ${runnerTable}
       ) as runner,
+      exists (
+        select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and c.relkind = 'S' and d.deptype = 'i'
+      ) as identity,
       coalesce((
         select json_agg(json_build_object(
           'name', p.polname, 'permissive', p.polpermissive,
