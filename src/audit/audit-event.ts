@@ -6,6 +6,7 @@ export type AuditOutcome = 'allowed' | 'refused' | 'completed' | 'failed';
 /** Which kind of attempt or act an audit entry records. */
 export type AuditAction =
   | 'scope.none' // tenant data asked for without a tenant
+  | 'scope.inactive' // a suspended or unfinished tenant's scope asked for
   | 'scope.nested' // another tenant's scope opened inside one
   | 'scope.wrong-tenant' // a builder or raw query carried into another scope
   | 'query.foreign-tenant-id' // another tenant's id in a where, an insert, an update

@@ -1,4 +1,4 @@
-import { TenantInactiveError } from '../errors.ts';
+import { type TenancyErrorOptions, TenantInactiveError } from '../errors.ts';
 import type { TenantStatus } from '../tenant/tenant.ts';
 
 const hints: Readonly<Record<TenantStatus, string | undefined>> = {
@@ -9,13 +9,18 @@ const hints: Readonly<Record<TenantStatus, string | undefined>> = {
 };
 
 /** The refusal of a tenant that exists but may not be served; an `active` one is refused when nothing says where its rows are. */
-export function inactiveTenant(tenantId: string, status: TenantStatus): TenantInactiveError {
+export function inactiveTenant(
+  tenantId: string,
+  status: TenantStatus,
+  noted: Pick<TenancyErrorOptions, 'auditId' | 'cause'> = {},
+): TenantInactiveError {
   return new TenantInactiveError(
     `The tenant ${tenantId} may not be served: it ${status === 'active' ? 'has no placement' : `is ${status}`}.`,
     {
       tenantId,
       retryable: status === 'provisioning',
       hint: hints[status],
+      ...noted,
     },
   );
 }

@@ -82,7 +82,7 @@ export class CatalogRouter implements Router, AsyncDisposable {
 
   /**
    * @throws {UnknownTenantError} when there is no such tenant
-   * @throws {TenantInactiveError} when it is not active
+   * @throws {TenantInactiveError} when it is not active; audited
    * @throws {ResidencyError} when its cluster, its key manager or this process stands where its data may not be; audited
    * @throws {LoginRefusedError} when the service's login could step over row-level security; audited
    */
@@ -91,7 +91,7 @@ export class CatalogRouter implements Router, AsyncDisposable {
     const known = this.cached(tenantId);
     if (known !== undefined) return known;
     const record = await this.#options.catalog.record(tenantId, signal);
-    if (record.tenant.status !== 'active') throw inactiveTenant(tenantId, record.tenant.status);
+    await this.#requireActive(record);
     await this.#requireResidency(record);
     return await abortable(this.#build(record), signal, `Routing to the tenant ${tenantId}`, tenantId);
   }
@@ -126,6 +126,11 @@ export class CatalogRouter implements Router, AsyncDisposable {
     const route = tenantRoute(record, pool, signer);
     this.#routes.set(record, route);
     return route;
+  }
+
+  async #requireActive({ tenant: { id, status } }: TenantRecord): Promise<void> {
+    if (status === 'active') return;
+    throw inactiveTenant(id, status, await this.#record('scope.inactive', inactiveTenant(id, status), id, { status }));
   }
 
   async #requireResidency(record: TenantRecord): Promise<void> {
@@ -166,7 +171,7 @@ export class CatalogRouter implements Router, AsyncDisposable {
 
   /** A refusal stands even where it can't be recorded: the caller then gets it with the audit's failure as its cause. */
   async #record(
-    action: 'residency' | 'login',
+    action: 'scope.inactive' | 'residency' | 'login',
     refusal: TenancyError,
     tenantId: string | undefined,
     detail: Readonly<Record<string, string>>,

@@ -12,8 +12,6 @@ export interface Attempt {
    * raw SQL that names another schema without telling which rows exist.
    */
   readonly quiet?: boolean | undefined;
-  /** Finds the audit entry where the error doesn't name it. */
-  readonly entry?: ((entries: readonly AuditEvent[]) => AuditEvent | undefined) | undefined;
 }
 
 export interface AttemptResult {
@@ -56,7 +54,7 @@ export function allHeld(results: readonly AttemptResult[]): boolean {
   return results.length > 0 && results.every(({ verdict }) => verdict === 'refused' || verdict === 'no rows');
 }
 
-function judge({ name, meets, quiet, entry }: Attempt, outcome: Outcome, entries: readonly AuditEvent[]): AttemptResult {
+function judge({ name, meets, quiet }: Attempt, outcome: Outcome, entries: readonly AuditEvent[]): AttemptResult {
   if (!('error' in outcome)) {
     const { answer } = outcome;
     if (quiet === true && isNothing(answer))
@@ -66,9 +64,9 @@ function judge({ name, meets, quiet, entry }: Attempt, outcome: Outcome, entries
   const { error } = outcome;
   if (!(error instanceof TenancyError))
     return { name, verdict: 'OFF', met: `not an error of the library: ${shortened(String(error))}`, entry: undefined };
-  const found = entry === undefined ? entries.find(({ id }) => id === error.auditId) : entry(entries);
+  const found = entries.find(({ id }) => id === error.auditId);
   const met = `${error.code}: ${shortened(error.message)}`;
-  const right = error.code === meets.code && found?.action === meets.action && (entry !== undefined || found.outcome === 'refused');
+  const right = error.code === meets.code && found?.action === meets.action && found.outcome === 'refused';
   return { name, verdict: right ? 'refused' : 'OFF', met, entry: found };
 }
 

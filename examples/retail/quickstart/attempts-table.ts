@@ -7,8 +7,7 @@ export function attemptsTable(results: readonly AttemptResult[]): string {
     results.map(({ name, verdict, met, entry }) => ({
       attempt: name,
       verdict,
-      // Where the refusal itself leaves no entry, the one that explains it says what it is.
-      'audit entry': entry === undefined ? '-' : `${entry.id} ${entry.action}${entry.outcome === 'refused' ? '' : ` (${entry.reason})`}`,
+      'audit entry': entry === undefined ? '-' : `${entry.id} ${entry.action}`,
       met,
     })),
   );

@@ -107,14 +107,12 @@ export function attemptsOn(platform: Platform, { attacker, victim, resident }: C
   ];
 }
 
-/** A suspended tenant gets nothing; its entry is the suspension's. */
+/** A suspended tenant gets nothing. */
 function suspended({ control }: Platform, { id, tenancy }: Retailer): Attempt {
   const read = (): Promise<unknown> => tenancy.run(id, () => tenancy.db.select({ sku: products.sku }).from(products).limit(1));
   return {
     name: 'a suspended tenant',
-    meets: { code: 'TENANT_INACTIVE', action: 'tenant' },
-    entry: (entries) =>
-      entries.find(({ action, targetTenantId, reason }) => action === 'tenant' && targetTenantId === id && reason === 'status suspended'),
+    meets: { code: 'TENANT_INACTIVE', action: 'scope.inactive' },
     act: async () => {
       await control.setStatus(id, 'suspended');
       try {

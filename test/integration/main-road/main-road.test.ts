@@ -125,6 +125,9 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
     await expect
       .poll(() => tenancy.run('acme', () => 'served').catch((error: unknown) => error), { timeout: 5_000 })
       .toBeInstanceOf(TenantInactiveError);
+    const refusal = await tenancy.run('acme', () => 1).catch((error: unknown) => error);
+    const entries = await control.auditEntries({ action: 'scope.inactive' });
+    expect(entries.map(({ id }) => id)).toContain((refusal as TenantInactiveError).auditId);
     await control.setStatus('acme', 'active');
     await expect.poll(() => tenancy.run('acme', () => 'served').catch(() => 'refused'), { timeout: 5_000 }).toBe('served');
   });
