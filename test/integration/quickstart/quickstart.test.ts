@@ -34,7 +34,7 @@ const attempts = {
   "another tenant's scope inside one's own": 'scope.nested',
   'a service in a region that is not allowed': 'residency',
   'a service whose login is superuser': 'login',
-  'a suspended tenant': 'tenant',
+  'a suspended tenant': 'scope.inactive',
 } as const;
 
 const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
