@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ClusterCap } from '../../../src/connection/cluster-cap.ts';
 import type { Unit, UnitContext } from '../../../src/connection/lane.ts';
-import { PostgresLanePool, type PostgresLanePoolOptions } from '../../../src/connection/postgres-lane-pool.ts';
+import type { PostgresLanePoolOptions } from '../../../src/connection/lane-pool-options.ts';
+import { PostgresLanePool } from '../../../src/connection/postgres-lane-pool.ts';
 import {
   AbortedError,
   ClosedError,
