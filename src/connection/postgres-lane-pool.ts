@@ -1,6 +1,6 @@
 import { ClosedError, ConfigurationError, LaneLostError, LanesExhaustedError, LoginRefusedError, QueryFailedError } from '../errors.ts';
 import type { CapSeat } from './cluster-cap.ts';
-import type { Lane, LaneTransaction, TransactionOptions, Unit, UnitContext } from './lane.ts';
+import type { LaneTransaction, TransactionOptions, Unit, UnitContext } from './lane.ts';
 import type { LanePool } from './lane-pool.ts';
 import type { PostgresLanePoolOptions } from './lane-pool-options.ts';
 import { LaneQueue, type LaneRequest } from './lane-queue.ts';
