@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
 import { CatalogError, ClosedError, ConfigurationError } from '../errors.ts';
 import { sqlFiles } from '../sql/sql-files.ts';
+import { inTransaction } from '../sql/transaction.ts';
 import { catalogFailure } from './catalog-failure.ts';
 import type { CatalogAttempt, CatalogSession } from './catalog-session.ts';
 
@@ -73,24 +74,14 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
    */
   async transaction<T>(attempt: CatalogAttempt, callback: (session: CatalogSession) => Promise<T>): Promise<T> {
     this.#requireOpen(attempt);
-    let lost = false;
-    const sql = postgres(this.#options.url, {
-      ...driverOptions(this.#options),
-      max: 1,
-      onclose: () => {
-        lost = true;
-      },
-    });
-    const requireConnection = (): void => {
-      if (lost) throw Object.assign(new Error('connection lost'), { code: 'CONNECTION_CLOSED' });
-    };
+    const sql = postgres(this.#options.url, { ...driverOptions(this.#options), max: 1 });
     try {
-      const result = await sql.begin(
+      return await inTransaction(
+        sql,
         async (transaction) =>
           await callback({
             async query(inner, run) {
               try {
-                requireConnection();
                 return await run(transaction as unknown as Sql);
               } catch (error) {
                 throw catalogFailure(inner, error);
@@ -98,8 +89,6 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
             },
           }),
       );
-      requireConnection();
-      return result as T;
     } catch (error) {
       throw catalogFailure(attempt, error);
     } finally {

@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres';
 import { quoteIdentifier } from '../sql/identifier.ts';
+import { inTransaction } from '../sql/transaction.ts';
 
 /**
  * Makes a database that nobody but its owner and its service login can enter: PUBLIC may by default connect to every database and
@@ -63,7 +64,7 @@ export async function closePublicSchema(inDatabase: Sql, owner: string): Promise
 export async function closeOwnPublicSchema(owner: Sql): Promise<void> {
   const [server] = await owner<{ owned: boolean }[]>`select current_setting('server_version_num')::int >= 150000 as owned`;
   if (server?.owned !== true) return;
-  await owner.begin(async (sql) => {
+  await inTransaction(owner, async (sql) => {
     await sql`set local role pg_database_owner`;
     await sql`revoke all on schema public from public`;
   });

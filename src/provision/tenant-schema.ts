@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres';
 import { ProvisioningError } from '../errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../sql/identifier.ts';
+import { inTransaction } from '../sql/transaction.ts';
 import type { TenantId } from '../tenant/tenant-id.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { TenantId } from '../tenant/tenant-id.ts';
  */
 export async function createTenantSchema(owner: Sql, schema: string, tenantId: TenantId | undefined): Promise<boolean> {
   const mark = tenantId === undefined ? 'tenancy: pool' : `tenancy: tenant ${tenantId}`;
-  return await owner.begin(async (sql) => {
+  return await inTransaction(owner, async (sql) => {
     const [found] = await sql<{ mark: string | null }[]>`
       select pg_catalog.obj_description(oid, 'pg_namespace') as mark from pg_catalog.pg_namespace where nspname = ${schema}`;
     if (found !== undefined) {

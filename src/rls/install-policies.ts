@@ -4,6 +4,7 @@ import { advisoryLockKey } from '../sql/advisory-lock.ts';
 import { failureName } from '../sql/failure-name.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
+import { inTransaction } from '../sql/transaction.ts';
 import type { Isolation } from '../tenant/tier.ts';
 import { grantSql, referenceGrants, routineGrantSql, tenantGrants } from './grant-plan.ts';
 import { installWarnings } from './install-warnings.ts';
@@ -110,7 +111,7 @@ async function underLock(
   install: (sql: TransactionSql, serverMajor: number) => Promise<InstalledPolicies>,
 ): Promise<InstalledPolicies> {
   try {
-    return (await owner.begin(async (sql) => {
+    return (await inTransaction(owner, async (sql) => {
       // Set after the lock was taken, each in a statement of its own: what is read then is what others have committed.
       await sql`select pg_catalog.pg_advisory_xact_lock(${advisoryLockKey('policies', schema)}::bigint)`;
       await sql`set local search_path = pg_catalog, pg_temp`;

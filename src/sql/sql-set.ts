@@ -6,6 +6,7 @@ import { failureName } from './failure-name.ts';
 import { quoteLiteral } from './identifier.ts';
 import { type SqlFile, type SqlSetName, sqlFiles } from './sql-files.ts';
 import { renderSqlFiles, type SqlValues } from './sql-template.ts';
+import { inTransaction } from './transaction.ts';
 
 export interface ApplySqlSetOptions {
   /** Ends the wait for another process that applies the same set; files under way are not interrupted. */
@@ -37,7 +38,7 @@ export async function applySqlSet(
 ): Promise<readonly string[]> {
   const files = renderSqlFiles(options.files ?? sqlFiles(set), values, `migrations/${set}`);
   try {
-    return (await sql.begin(async (transaction) => {
+    return (await inTransaction(sql, async (transaction) => {
       await lock(transaction, set, options.signal);
       const applied = await appliedFiles(transaction);
       requireUnchanged(set, files, applied);

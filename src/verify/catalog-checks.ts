@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres';
+import { inTransaction } from '../sql/transaction.ts';
 import type { CheckResult, DatabaseCheck, VerifiedDatabase } from './database-check.ts';
 import { checkFoundation } from './foundation-check.ts';
 import { checkGrants } from './grant-check.ts';
@@ -20,14 +21,18 @@ const checks: readonly DatabaseCheck[] = [checkFoundation, checkTables, checkKey
  * ```
  */
 export async function verifyDatabase(sql: Sql, database: VerifiedDatabase): Promise<CheckResult> {
-  return (await sql.begin('isolation level repeatable read read only', async (transaction) => {
-    // Names in what PostgreSQL prints of expressions depend on the search_path: this one makes them say their schema.
-    await transaction`set local search_path = pg_catalog, pg_temp`;
-    const results: CheckResult[] = [];
-    for (const check of checks) results.push(await check(transaction, database));
-    return Object.freeze({
-      findings: Object.freeze(results.flatMap(({ findings }) => findings)),
-      checked: results.reduce((sum, { checked }) => sum + checked, 0),
-    });
-  })) as CheckResult;
+  return await inTransaction(
+    sql,
+    async (transaction) => {
+      // Names in what PostgreSQL prints of expressions depend on the search_path: this one makes them say their schema.
+      await transaction`set local search_path = pg_catalog, pg_temp`;
+      const results: CheckResult[] = [];
+      for (const check of checks) results.push(await check(transaction, database));
+      return Object.freeze({
+        findings: Object.freeze(results.flatMap(({ findings }) => findings)),
+        checked: results.reduce((sum, { checked }) => sum + checked, 0),
+      });
+    },
+    'isolation level repeatable read read only',
+  );
 }
