@@ -9,48 +9,133 @@ import type { VerifyReport } from './verify/finding.ts';
 
 /** What `init` made or found. */
 export interface InitReport {
+  /** The newest of the catalog's own migrations, as its file is named. */
   readonly catalogVersion: string;
+  /** The ids of the configured clusters. */
   readonly clusters: readonly string[];
-  /** The URL for services: the login `tenancy_catalog`, which reads routing data and appends audit entries. */
+  /**
+   * The URL for services, with its password: for a secret store, not for a log. Its login `<rolePrefix>_catalog` reads routing data and
+   * appends audit entries (docs/operations.md, "Roles and logins").
+   */
   readonly serviceCatalogUrl: string;
   /** Whether anything was made; false when everything stood already. */
   readonly changed: boolean;
 }
 
+/** A tenant as the catalog has it. */
 export interface TenantDetails {
+  /** The tenant, in whichever status. */
   readonly tenant: Tenant;
+  /** Where its rows are; undefined before provisioning chose a place. */
   readonly placement: Placement | undefined;
+  /** The cluster of its placement. */
   readonly cluster: Cluster | undefined;
+  /** When it was recorded, by the catalog server's clock. */
   readonly createdAt: Date;
+  /** When its configuration or status last changed, by the catalog server's clock. */
   readonly updatedAt: Date;
 }
 
+/** Which tenants to list; all unless told. Every field that is given must hold. */
 export interface TenantFilter {
+  /** A tier's name. */
   readonly tier?: string | undefined;
+  /** The region that the tenant's data lives in. */
   readonly region?: string | undefined;
+  /** Where the tenant is in its life. */
   readonly status?: TenantStatus | undefined;
 }
 
 /** Who changes a tenant, for the audit log. */
 export interface ChangeOptions {
+  /** A person's or a job's name, as the audit log should show it. */
   readonly actor?: string | undefined;
 }
 
-/** Owner work on the platform: what the CLI and platform engineers use and services never hold. */
+/**
+ * Owner work on the platform: what the CLI and platform engineers use and services never hold (docs/concepts.md, "Two logins, two sides").
+ *
+ * Every method throws {@link CatalogError} when the catalog or a server can't be reached, {@link ClosedError} after `close`; and every
+ * method but `init` {@link CatalogError} before `init`.
+ */
 export interface ControlPlane extends AsyncDisposable {
-  /** Makes the catalog, the platform key and every cluster's roles, shared database and functions; idempotent. */
+  /**
+   * Makes the catalog, the platform key and the roles, shared database and functions of every cluster that is not dedicated; idempotent.
+   * Run it after each release and each change of the clusters.
+   *
+   * @throws {KeyManagerError} when the first key manager can't make the platform key
+   */
   init(): Promise<InitReport>;
-  /** Takes a tenant's configuration to isolated, migrated, active tables; safe to run again after a failure. */
+  /**
+   * Takes a tenant's configuration to isolated, migrated, active tables; safe to run again after a failure, and for a tenant that stands.
+   *
+   * @param config checked by `parseTenantConfig`: what {@link readTenantConfig} answered, or a {@link TenantConfigInput}
+   * @throws {TenantConfigError} {@link ConfigurationError} before anything is made, when the configuration can't be used
+   * @throws {CatalogError} when the tenant stands with another configuration, is suspended, or is offboarded
+   * @throws {ResidencyError} when the cluster that is asked for, or every key manager, stands in a region that the tenant does not allow
+   * @throws {ProvisioningError} naming the step that failed; what this run had made in the cluster was dropped
+   * @throws {AbortedError} when `options.signal` fires before its keys are made; later it is the cause of a {@link ProvisioningError}
+   * @example
+   * ```ts
+   * const { placement, created } = await control.provision(await readTenantConfig('acme.yaml'), { actor: 'ada' });
+   * ```
+   */
   provision(config: unknown, options?: ProvisionOptions): Promise<ProvisionReport>;
-  /** Replaces a tenant's configuration; id, tier and region may not change this way. */
+  /**
+   * Replaces a tenant's configuration; id, tier and region may not change this way. Recorded in the audit log before and after.
+   *
+   * @throws {TenantConfigError} when the configuration can't be used
+   * @throws {UnknownTenantError} when there is no such tenant
+   * @throws {CatalogError} when it names another tier or region, or the tenant is offboarded
+   */
   updateTenant(config: unknown, options?: ChangeOptions): Promise<Tenant>;
+  /**
+   * Suspends a tenant, or serves it again. Services hear of it from the catalog: what has been sent ends, new scopes and queries are refused
+   * with {@link TenantInactiveError}. Recorded in the audit log before and after.
+   *
+   * @throws {UnknownTenantError} when there is no such tenant
+   * @throws {CatalogError} when the status that it has does not lead there: only active tenants are suspended, offboarded ones never return
+   */
   setStatus(tenantId: string, status: 'active' | 'suspended', options?: ChangeOptions): Promise<Tenant>;
+  /** Tenants in every status, by id. */
   tenants(filter?: TenantFilter): Promise<readonly TenantDetails[]>;
-  /** @throws {UnknownTenantError} */
+  /** One tenant. @throws {UnknownTenantError} when the catalog knows none of that id */
   tenant(tenantId: string): Promise<TenantDetails>;
+  /**
+   * Brings active and suspended tenants to the newest migration, each in a transaction of its own, reference tables first
+   * (docs/operations.md, "Migrations"). A target that fails does not throw: look at `failed`.
+   *
+   * @throws {ConfigurationError} when the migrations' directory or the concurrency can't be used
+   * @throws {MigrationError} before anything is run, when the ledger and the migrations contradict each other
+   * @throws {UnknownTenantError} when a tenant that is named can't be migrated
+   * @example
+   * ```ts
+   * const { targets, failed } = await control.migrate({ tier: 'enterprise', concurrency: 8 });
+   * if (failed > 0) for (const { target, error } of targets) if (error !== undefined) console.error(target, error.message);
+   * ```
+   */
   migrate(options?: MigrateOptions): Promise<MigrationReport>;
+  /** What each target has and lacks, from the catalog alone: no tenant database is connected to. */
   migrationStatus(): Promise<readonly MigrationStatus[]>;
+  /**
+   * Compares every database that holds tenants with what should be there, from PostgreSQL's system catalogs; writes nothing
+   * (docs/operations.md, "Tenants"). One database that can't be entered ends it: nothing would be proven about it.
+   *
+   * @param options `signal` ends it before the next database
+   * @throws {AbortedError} when the signal fired
+   * @example
+   * ```ts
+   * const { ok, findings, checked } = await control.verify();
+   * if (!ok || checked === 0) throw new Error(findings.map(({ location, message }) => `${location}: ${message}`).join('\n'));
+   * ```
+   */
   verify(options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifyReport>;
+  /**
+   * Audit entries, newest first; 100 unless the filter says how many.
+   *
+   * @throws {ConfigurationError} when the limit is no whole number from 1 to 10,000
+   */
   auditEntries(filter?: AuditFilter): Promise<readonly AuditEvent[]>;
+  /** Ends the connections; key managers are closed too. Safe to call twice. */
   close(): Promise<void>;
 }

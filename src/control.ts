@@ -42,20 +42,25 @@ export type {
 } from './migrate/migration-report.ts';
 export type { ClusterDefinition } from './provision/cluster-definition.ts';
 export type { ProvisionOptions, ProvisionReport, ProvisionStep } from './provision/provision-report.ts';
+export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';
+export { type LocatedConfigIssue, readTenantConfig } from './tenant/tenant-config-file.ts';
 export type { Finding, Severity, VerifyReport } from './verify/finding.ts';
 
 /** What {@link createControlPlane} takes. It holds administrators' passwords: it belongs to platform engineers, never to a service. */
 export interface ControlPlaneOptions {
+  /** The catalog's server. */
   readonly catalog: {
-    /** A login that may create roles and databases on the catalog's server; reached directly. */
+    /** A login that may create roles and databases on the catalog's server; reached directly (docs/operations.md, "init"). */
     readonly adminUrl: string;
-    /** Names the catalog's roles and database; `tenancy` unless told. At most 8 characters. */
+    /** Names the catalog's roles and database; `tenancy` unless told. `^[a-z][a-z0-9_]{0,7}$`. */
     readonly rolePrefix?: string | undefined;
   };
+  /** Every PostgreSQL server that tenants may be placed on. */
   readonly clusters: readonly ClusterDefinition[];
   /** The platform's own tables: a directory of node-pg-migrate files or drizzle-kit's output. */
   readonly migrations?:
     | {
+        /** Relative to the working directory. Read when it is first needed. */
         readonly directory: string;
         /** Migrations of schema `reference`, whose tables every tenant reads and no service changes. */
         readonly reference?: string | undefined;
@@ -63,6 +68,7 @@ export interface ControlPlaneOptions {
     | undefined;
   /** One key manager, or one per region; the first keeps the platform's own secrets. */
   readonly kms: KeyManager | readonly KeyManager[];
+  /** The platform's tiers, the same as its services'; `defaultTiers` unless told. */
   readonly tiers?: Tiers | undefined;
 }
 
@@ -87,10 +93,16 @@ interface Opened {
  * Makes the control plane: owner work on the catalog, the clusters and the tenants. It connects when it is first used, so that
  * `init` can make what everything else needs.
  *
- * @throws {ConfigurationError} when the options contradict each other
+ * @throws {ConfigurationError} when the options contradict each other: no key manager, a cluster given twice, two clusters of one server
+ *   with one `rolePrefix`, a URL that is none
  * @example
  * ```ts
- * await using control = await createControlPlane({ catalog: { adminUrl }, clusters: [{ id: 'us-1', region: 'us-east-1', adminUrl }], migrations: { directory: './migrations' }, kms });
+ * await using control = await createControlPlane({
+ *   catalog: { adminUrl },
+ *   clusters: [{ id: 'us-1', region: 'us-east-1', adminUrl }],
+ *   migrations: { directory: './migrations' },
+ *   kms: localKeyManager({ file: '.tenancy/keys.json', region: 'us-east-1' }),
+ * });
  * await control.init();
  * await control.provision(await readTenantConfig('acme.yaml'));
  * ```
@@ -114,7 +126,9 @@ class WiredControlPlane implements ControlPlane {
     this.#names = platformNames(options.catalog.rolePrefix ?? 'tenancy');
     const ids = options.clusters.map(({ id }) => id);
     const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-    if (twice !== undefined) throw new ConfigurationError(`The cluster "${twice}" is configured twice.`);
+    if (twice !== undefined) {
+      throw new ConfigurationError(`The cluster "${twice}" is configured twice.`, { hint: 'Give each cluster an id of its own.' });
+    }
     requireOwnNames(options.clusters);
   }
 
@@ -255,7 +269,7 @@ class WiredControlPlane implements ControlPlane {
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new ClosedError('The control plane was used after close.');
+    if (this.#closed) throw new ClosedError('The control plane was used after close.', { hint: 'Open another with createControlPlane.' });
   }
 }
 

@@ -6,7 +6,7 @@ export interface TenancyErrorOptions {
   readonly cause?: unknown;
   /** What the reader should do next: one sentence. */
   readonly hint?: string | undefined;
-  /** Whether the same work may succeed when it is tried again unchanged. */
+  /** Whether the same work may succeed when it is tried again unchanged; false unless told. */
   readonly retryable?: boolean | undefined;
   /** The audit entry that records this refusal. */
   readonly auditId?: string | undefined;
@@ -18,17 +18,24 @@ export interface TenancyErrorOptions {
  *
  * @example
  * ```ts
- * try { await tenancy.db.select().from(products); } catch (error) {
- *   if (error instanceof TenancyError && error.retryable) { … }
+ * try {
+ *   await tenancy.run('acme', () => tenancy.db.select().from(products));
+ * } catch (error) {
+ *   if (!(error instanceof TenancyError)) throw error;
+ *   console.error(error.code, error.tenantId, error.auditId, error.retryable);
  * }
  * ```
  */
 export class TenancyError extends Error {
   /** A stable, machine-readable name, for logs and alerts. */
   readonly code: string = 'TENANCY';
+  /** The tenant that the failing work belonged to; undefined where there was none. */
   readonly tenantId: string | undefined;
+  /** What to do next; the message ends with it too. */
   readonly hint: string | undefined;
+  /** Whether the same work may succeed when it is tried again unchanged. */
   readonly retryable: boolean;
+  /** The id of the audit entry that records this refusal; undefined where nothing was, or could be, recorded. */
   readonly auditId: string | undefined;
 
   constructor(message: string, options: TenancyErrorOptions = {}) {
@@ -51,20 +58,34 @@ export class ConfigurationError extends TenancyError {
   override readonly code = 'CONFIGURATION';
 }
 
-/** Raised when a tenant id breaks `^[a-z][a-z0-9-]{0,47}$` or its schema name is reserved (DESIGN: names). */
+/** Raised when a tenant id breaks `^[a-z][a-z0-9-]{0,47}$` or its schema name is reserved (docs/concepts.md, "Words"). */
 export class InvalidTenantIdError extends TenancyError {
   override readonly code = 'INVALID_TENANT_ID';
 }
 
 /** One thing wrong with a tenant's configuration, found at `path` (dotted, from the document's root). */
 export interface ConfigIssue {
+  /** Where: `compliance.data_residency.0`, with `tenant.` in front where the document has it. */
   readonly path: string;
+  /** What is wrong; never holds a value of the document. */
   readonly message: string;
 }
 
-/** Raised when a tenant's YAML, JSON or object configuration has unknown keys or wrong values; `issues` lists all of them. */
+/**
+ * Raised when a tenant's YAML, JSON or object configuration has unknown keys or wrong values; `issues` lists all of them.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   parseTenantConfig(JSON.parse(body));
+ * } catch (error) {
+ *   if (error instanceof TenantConfigError) for (const { path, message } of error.issues) console.error(path, message);
+ * }
+ * ```
+ */
 export class TenantConfigError extends TenancyError {
   override readonly code = 'TENANT_CONFIG';
+  /** Everything that is wrong; with line and column (`LocatedConfigIssue`) when it was read from a file. */
   readonly issues: readonly ConfigIssue[];
   constructor(message: string, issues: readonly ConfigIssue[], options?: TenancyErrorOptions) {
     super(message, options);
@@ -128,21 +149,45 @@ export class EncryptedColumnError extends TenancyError {
   override readonly code = 'ENCRYPTED_COLUMN';
 }
 
-/** What PostgreSQL said of a failed statement, less everything that could hold a value. */
+/**
+ * What PostgreSQL said of a failed statement, less everything that could hold a value: message, detail, where and hint stay behind.
+ * The fields are those of its protocol ("Error and Notice Message Fields"); a field is undefined where PostgreSQL named none.
+ */
 export interface SqlFailure {
+  /** The five characters of PostgreSQL's "Error Codes", such as `23505`. */
   readonly sqlState: string;
+  /** `ERROR`, `FATAL` or `PANIC`; in the server's language. */
   readonly severity?: string | undefined;
+  /** The schema of the object that it was about. */
   readonly schema?: string | undefined;
+  /** The table that it was about, without its schema. */
   readonly table?: string | undefined;
+  /** The column that it was about. */
   readonly column?: string | undefined;
+  /** The constraint that was broken: which unique key, which foreign key. */
   readonly constraint?: string | undefined;
+  /** The function in PostgreSQL's source that raised it. */
   readonly routine?: string | undefined;
 }
 
-/** Raised when PostgreSQL refuses a statement for any reason but tenancy's own; `sqlState` and `constraint` say which. */
+/**
+ * Raised when PostgreSQL refuses a statement for any reason but tenancy's own; `sqlState` and `failure.constraint` say which.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await tenancy.run('acme', () => tenancy.db.insert(products).values({ sku: 'LAMP-1', stock: 10 }));
+ * } catch (error) {
+ *   if (!(error instanceof QueryFailedError) || error.sqlState !== '23505') throw error;
+ *   console.error('taken already:', error.failure.constraint);
+ * }
+ * ```
+ */
 export class QueryFailedError extends TenancyError {
   override readonly code: string = 'QUERY_FAILED';
+  /** The same as `failure.sqlState`. */
   readonly sqlState: string;
+  /** What PostgreSQL said. */
   readonly failure: SqlFailure;
   constructor(message: string, failure: SqlFailure, options?: TenancyErrorOptions) {
     super(message, options);
@@ -156,7 +201,7 @@ export class PolicyViolationError extends QueryFailedError {
   override readonly code = 'POLICY_VIOLATION';
 }
 
-/** Raised when a COMMIT answered ROLLBACK: the transaction had failed before and nothing of it was kept. */
+/** Raised when a COMMIT answered ROLLBACK: a statement's failure was caught inside the transaction, and nothing of it was kept. */
 export class TransactionAbortedError extends TenancyError {
   override readonly code = 'TRANSACTION_ABORTED';
 }
@@ -173,9 +218,23 @@ export class AbortedError extends TenancyError {
 
 // ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Raised when a lane's connection died. `sent` says whether the work may have reached PostgreSQL: false is always safe to retry. */
+/**
+ * Raised when a lane's connection died. `sent` says whether the work may have been kept: false is always safe to retry, and `retryable`
+ * then.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await tenancy.run('acme', () => tenancy.db.insert(products).values({ sku: 'LAMP-1', stock: 10 }));
+ * } catch (error) {
+ *   if (!(error instanceof LaneLostError)) throw error;
+ *   console.error(error.sent ? 'perhaps kept: read before writing again' : 'not kept: write again');
+ * }
+ * ```
+ */
 export class LaneLostError extends TenancyError {
   override readonly code = 'LANE_LOST';
+  /** Whether the COMMIT may have reached PostgreSQL: true means that nobody knows whether the work was kept. */
   readonly sent: boolean;
   constructor(message: string, options: TenancyErrorOptions & { readonly sent: boolean }) {
     super(message, { retryable: !options.sent, ...options });
@@ -188,9 +247,22 @@ export class PlanInvalidatedError extends TenancyError {
   override readonly code = 'PLAN_INVALIDATED';
 }
 
-/** Raised when no lane came free in time; `retryAfterMs` is when to try again, in milliseconds. */
+/**
+ * Raised when no lane came free in time, or too many wait already; nothing was sent.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await tenancy.run('acme', () => tenancy.db.select().from(products));
+ * } catch (error) {
+ *   if (error instanceof LanesExhaustedError) response.setHeader('retry-after', Math.ceil(error.retryAfterMs / 1000));
+ *   throw error;
+ * }
+ * ```
+ */
 export class LanesExhaustedError extends TenancyError {
   override readonly code = 'LANES_EXHAUSTED';
+  /** When to try again, in milliseconds from now: an estimate from 50 to 5,000. */
   readonly retryAfterMs: number;
   constructor(message: string, options: TenancyErrorOptions & { readonly retryAfterMs: number }) {
     super(message, { retryable: true, ...options });
@@ -213,7 +285,9 @@ export class ClosedError extends TenancyError {
 /** Raised before a connection opens when a cluster, key or this process stands in a region that the tenant's residency forbids. */
 export class ResidencyError extends TenancyError {
   override readonly code = 'RESIDENCY';
+  /** Where the cluster, key manager or process stands. */
   readonly region: string;
+  /** Where the tenant's data may be: its `dataResidency`. */
   readonly allowedRegions: readonly string[];
   constructor(message: string, options: TenancyErrorOptions & { readonly region: string; readonly allowedRegions: readonly string[] }) {
     super(message, options);
@@ -222,7 +296,11 @@ export class ResidencyError extends TenancyError {
   }
 }
 
-/** Why a key manager failed (the eight kinds that every adapter maps to). */
+/**
+ * Why a key manager failed: the eight kinds that every adapter maps its provider's errors to. `throttled` and `unavailable` may pass;
+ * `disabled`, `pendingDeletion` and `denied` are decisions; `notFound`, `wrongKey` and `invalidCiphertext` say that the key, or the bytes
+ * or their context, are not the ones that belong together (docs/encryption.md, "Keys").
+ */
 export type KeyManagerFailure =
   | 'throttled'
   | 'unavailable'
@@ -233,9 +311,10 @@ export type KeyManagerFailure =
   | 'wrongKey'
   | 'invalidCiphertext';
 
-/** Raised when a key manager can't do what was asked; `reason` is the same word for every provider. */
+/** Raised when a key manager can't do what was asked; `retryable` when `reason` is `throttled` or `unavailable`. */
 export class KeyManagerError extends TenancyError {
   override readonly code = 'KEY_MANAGER';
+  /** The same word for every provider. */
   readonly reason: KeyManagerFailure;
   constructor(message: string, options: TenancyErrorOptions & { readonly reason: KeyManagerFailure }) {
     super(message, { retryable: options.reason === 'throttled' || options.reason === 'unavailable', ...options });
@@ -243,7 +322,7 @@ export class KeyManagerError extends TenancyError {
   }
 }
 
-/** Raised when a ciphertext can't be opened, for whichever reason: deliberately one error for all of them. */
+/** Raised when a ciphertext can't be opened; deliberately one error for every reason (docs/encryption.md, "The stored value"). */
 export class DecryptionError extends TenancyError {
   override readonly code = 'DECRYPTION';
 }
@@ -260,9 +339,10 @@ export class CatalogError extends TenancyError {
   override readonly code = 'CATALOG';
 }
 
-/** Raised when provisioning stopped at `step`; what had been done was undone, and running it again is safe. */
+/** Raised when provisioning stopped at `step`; what this run had made in the cluster was dropped, and running it again is safe. */
 export class ProvisioningError extends TenancyError {
   override readonly code = 'PROVISIONING';
+  /** The `ProvisionStep` that failed. */
   readonly step: string;
   constructor(message: string, options: TenancyErrorOptions & { readonly step: string }) {
     super(message, options);
@@ -270,9 +350,10 @@ export class ProvisioningError extends TenancyError {
   }
 }
 
-/** Raised when a migration of one target failed; its transaction was rolled back. */
+/** Raised when a migration of one target failed; its transaction was rolled back, and the message names what had been committed before. */
 export class MigrationError extends TenancyError {
   override readonly code = 'MIGRATION';
+  /** The migration that failed, as its file is named; undefined when the failure came before any began. */
   readonly migration: string | undefined;
   constructor(message: string, options: TenancyErrorOptions & { readonly migration?: string | undefined } = {}) {
     super(message, options);

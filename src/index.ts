@@ -1,17 +1,23 @@
 export type { AuditAction, AuditEvent, AuditOutcome } from './audit/audit-event.ts';
 export type { AuditSink } from './audit/audit-sink.ts';
 export { FunctionAuditSink } from './audit-store/function-audit-sink.ts';
-export { StdoutAuditSink } from './audit-store/stdout-audit-sink.ts';
+export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sink.ts';
 export type { Cluster } from './catalog/cluster.ts';
 export type { Placement } from './catalog/placement.ts';
 export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from './connection/credentials.ts';
 export { encryptedBytes } from './database/encrypted-bytes.ts';
+export type { EncryptedColumnBuilder } from './database/encrypted-column.ts';
 export { encryptedJson } from './database/encrypted-json.ts';
 export { encryptedText } from './database/encrypted-text.ts';
+export type { RawQuery } from './database/raw-query.ts';
+export type { RawSql } from './database/raw-sql.ts';
 export { type ReferenceTable, referenceTable } from './database/reference-table.ts';
-export { type TenantForeignKeyOptions, tenantForeignKey } from './database/tenant-foreign-key.ts';
+export type { ScopedPgDatabase } from './database/scoped-database.ts';
+export { type TenantForeignKeyAction, type TenantForeignKeyOptions, tenantForeignKey } from './database/tenant-foreign-key.ts';
+export type { TenantIdColumnBuilder } from './database/tenant-id-column.ts';
 export { tenantKey } from './database/tenant-key.ts';
-export { type TenantTable, tenantTable } from './database/tenant-table.ts';
+export type { TenantQueryResultHKT, TenantRows } from './database/tenant-rows.ts';
+export { type TenantColumns, type TenantTable, tenantTable } from './database/tenant-table.ts';
 export { uniqueWithinTenant } from './database/unique-within-tenant.ts';
 export {
   AbortedError,
@@ -56,6 +62,6 @@ export type { RunOptions } from './routing/scope-runner.ts';
 export { createTenancy, type Tenancy, type TenancyOptions } from './tenancy.ts';
 export type { Tenant, TenantStatus } from './tenant/tenant.ts';
 export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';
-export { readTenantConfig } from './tenant/tenant-config-file.ts';
+export { type LocatedConfigIssue, readTenantConfig } from './tenant/tenant-config-file.ts';
 export { parseTenantId, schemaNameOf, type TenantId } from './tenant/tenant-id.ts';
 export { defaultTiers, type Isolation, type KeyPolicy, type Tier, type Tiers } from './tenant/tier.ts';

@@ -5,7 +5,8 @@ import { CachedCatalog } from './catalog/cached-catalog.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
 import { CatalogReader } from './catalog/catalog-reader.ts';
 import type { CredentialsProvider } from './connection/credentials.ts';
-import { createScopedDatabase, type ScopedDatabase } from './database/scoped-database.ts';
+import type { RawSql } from './database/raw-sql.ts';
+import { createScopedDatabase, type ScopedPgDatabase } from './database/scoped-database.ts';
 import { CatalogError, ClosedError, ConfigurationError } from './errors.ts';
 import { CachedKeyRing } from './keys/cached-key-ring.ts';
 import type { KeyManager } from './kms/key-manager.ts';
@@ -23,47 +24,105 @@ import { checkServiceLogin } from './verify/login-check.ts';
 
 /** What {@link createTenancy} takes: the service's side only. No owner's or administrator's password belongs here. */
 export interface TenancyOptions<TSchema extends Record<string, unknown>> {
-  /** The catalog's URL for services, as `tenancy init` printed it. */
-  readonly catalog: { readonly url: string };
+  /** Where routing data comes from. */
+  readonly catalog: {
+    /** The catalog's URL for services, as `tenancy init --show-secrets` prints it; reached directly, since LISTEN passes no pooler. */
+    readonly url: string;
+  };
   /** The drizzle schema: tenant tables, reference tables, relations. */
   readonly schema: TSchema;
+  /** This process. */
   readonly runtime: {
     /** The region that this process runs in; tenants that do not allow it are refused. */
     readonly region: string;
-    /** Shown in `pg_stat_activity`; `tenancy` unless told. */
+    /** Shown in `pg_stat_activity`, for the catalog with `-catalog` behind it; `tenancy` unless told. */
     readonly applicationName?: string | undefined;
   };
-  /** One key manager, or one per region. */
+  /** One key manager, or one per region. `close` closes them too. */
   readonly kms: KeyManager | readonly KeyManager[];
   /** Where logins come from; the catalog's sealed ones unless told. */
   readonly credentials?: CredentialsProvider | undefined;
+  /** The platform's tiers, the same as the control plane's; `defaultTiers` unless told. */
   readonly tiers?: Tiers | undefined;
-  /** Sinks beside the catalog's audit log. */
-  readonly audit?: { readonly sinks?: readonly AuditSink[] | undefined } | undefined;
+  /** Where audit entries go. */
+  readonly audit?:
+    | {
+        /** Sinks beside the catalog's audit log; an entry counts as kept when every one of them kept it. `close` closes them too. */
+        readonly sinks?: readonly AuditSink[] | undefined;
+      }
+    | undefined;
+  /** Limits of the connections to tenant databases. */
   readonly lanes?: LaneOptions | undefined;
 }
 
-/** A service's way to its tenants' data. */
+/**
+ * A service's way to its tenants' data. One for a process: made at its start, closed at its end, shared by all requests.
+ *
+ * @typeParam TSchema the drizzle schema, usually `typeof schema` of `import * as schema`
+ */
 export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncDisposable {
-  /** drizzle, typed by the schema: every query runs as the current scope's tenant. */
-  readonly db: ScopedDatabase<TSchema>['db'];
-  /** Raw SQL as the current scope's tenant: a tagged template whose values are always parameters. */
-  readonly sql: ScopedDatabase<TSchema>['sql'];
   /**
-   * Runs a callback as one tenant. A thenable that it returns is awaited inside.
+   * drizzle, typed by the schema: every query runs as the current scope's tenant. It may be kept in a variable of the module: the scope is
+   * looked up when a query is made and again when it is awaited. What it refuses, and how that is audited, is in docs/concepts.md.
    *
+   * @example
+   * ```ts
+   * const lamps = await tenancy.run('acme', () => tenancy.db.select().from(products).where(eq(products.sku, 'LAMP-1')));
+   * ```
+   */
+  readonly db: ScopedPgDatabase<TSchema>;
+  /**
+   * Raw SQL as the current scope's tenant: a tagged template whose values are always parameters. Nothing is added to it; row-level security
+   * alone holds it.
+   *
+   * @example
+   * ```ts
+   * const rows = await tenancy.run('acme', () => tenancy.sql<{ sku: string }>`select sku from products where stock < ${5}`);
+   * ```
+   */
+  readonly sql: RawSql;
+  /**
+   * Runs a callback as one tenant: everything that it starts, however asynchronous, is that tenant's work until it settles. A thenable
+   * that it returns is awaited inside. In the same tenant's scope the callback is just called.
+   *
+   * @returns what the callback answered; what it throws is thrown on
    * @throws {UnknownTenantError} {@link TenantInactiveError} {@link ResidencyError} {@link InvalidTenantIdError} before the callback runs
+   * @throws {LoginRefusedError} before the callback runs, when the service's login could step over row-level security
    * @throws {CrossTenantAccessError} inside another tenant's scope
+   * @throws {AbortedError} when `options.signal` fires before the callback runs
+   * @throws {ClosedError} after `close`
+   * @example
+   * ```ts
+   * const stock = await tenancy.run('acme', () => tenancy.db.select().from(products), { requestId: 'r-42' });
+   * ```
    */
   run<T>(tenantId: TenantId, callback: () => T | PromiseLike<T>, options?: RunOptions): Promise<T>;
-  /** The tenant of the running code. @throws {NoTenantError} outside any scope */
+  /**
+   * The tenant of the running code.
+   *
+   * @throws {NoTenantError} outside any scope
+   * @example
+   * ```ts
+   * const sendsMail = await tenancy.run('acme', () => tenancy.current().config.features['mail'] === true);
+   * ```
+   */
   current(): Tenant;
+  /** The tenant of the running code, or null outside any scope: for logs. */
   currentOrNull(): Tenant | null;
   /**
-   * The only way to work on several tenants: one scope after the other, each recorded before it begins.
+   * The only way to work on several tenants: one scope after the other, each recorded before it begins and after it ended. The first failure
+   * ends it and is thrown; the tenants before it are done.
    *
-   * @returns what the callback answered, by tenant id
+   * @returns what the callback answered, by tenant id, in the order of the work
+   * @throws {ConfigurationError} when actor or reason is empty
    * @throws {AuditUnavailableError} when the access can't be recorded; it is then not made
+   * @throws {AbortedError} when `request.signal` fires, before the next tenant
+   * @throws {ClosedError} after `close`
+   * @example
+   * ```ts
+   * const request = { actor: 'stock-report', reason: 'nightly report', tenants: 'all' } as const;
+   * const counts = await tenancy.acrossTenants(request, () => tenancy.db.$count(products));
+   * ```
    */
   acrossTenants<T>(request: CrossTenantRequest, callback: (tenant: Tenant) => T | PromiseLike<T>): Promise<ReadonlyMap<TenantId, T>>;
   /** Waits for what is under way, then ends every connection. Key managers are closed too. */
@@ -71,12 +130,14 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
 }
 
 /**
- * Opens a service's tenancy. It connects to the catalog at once, and to a tenant's database with the first query there.
+ * Opens a service's tenancy. It connects to the catalog at once, and to a tenant's database with the first scope there.
  *
- * @throws {CatalogError} when the catalog can't be reached or is not installed
- * @throws {ConfigurationError} when the options can't be used
+ * @throws {CatalogError} when the catalog can't be reached, is not installed, or is older than this release
+ * @throws {ConfigurationError} when the options can't be used: no region, no key manager, a URL that is none, a table that is neither a
+ *   tenant nor a reference table
  * @example
  * ```ts
+ * const kms = localKeyManager({ file: '.tenancy/keys.json', region: 'us-east-1' });
  * await using tenancy = await createTenancy({ catalog: { url }, schema, runtime: { region: 'us-east-1' }, kms });
  * await tenancy.run('acme', () => tenancy.db.select().from(products));
  * ```
@@ -96,8 +157,8 @@ export async function createTenancy<TSchema extends Record<string, unknown>>(opt
 }
 
 class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<TSchema> {
-  readonly db: ScopedDatabase<TSchema>['db'];
-  readonly sql: ScopedDatabase<TSchema>['sql'];
+  readonly db: ScopedPgDatabase<TSchema>;
+  readonly sql: RawSql;
   readonly #scopes: ScopeRunner;
   readonly #parts: readonly { close(): Promise<void> }[];
   #closed: Promise<void> | undefined;
@@ -161,7 +222,11 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
   }
 
   #requireOpen(): void {
-    if (this.#closed !== undefined) throw new ClosedError('A tenancy was used after close.');
+    if (this.#closed !== undefined) {
+      throw new ClosedError('A scope was asked for after the tenancy was closed.', {
+        hint: 'Close it when the last request has ended, or open another with createTenancy.',
+      });
+    }
   }
 }
 

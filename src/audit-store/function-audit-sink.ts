@@ -10,17 +10,21 @@ import type { AuditSink } from '../audit/audit-sink.ts';
  * ```
  */
 export class FunctionAuditSink implements AuditSink {
+  /** The name that it was given. */
   readonly name: string;
   readonly #keep: (events: readonly AuditEvent[]) => void | Promise<void>;
 
+  /** @param keep resolves when the entries are kept, and throws or rejects when they are not */
   constructor(name: string, keep: (events: readonly AuditEvent[]) => void | Promise<void>) {
     this.name = name;
     this.#keep = keep;
   }
 
+  /** Resolves when the function has; rejects with what it throws. */
   async write(events: readonly AuditEvent[]): Promise<void> {
     await this.#keep(events);
   }
 
+  /** Does nothing: what the function writes to is its owner's to close. */
   async close(): Promise<void> {}
 }

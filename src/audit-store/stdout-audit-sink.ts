@@ -2,13 +2,15 @@ import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditSink } from '../audit/audit-sink.ts';
 import { storableEvent } from './storable-event.ts';
 
-/** The one method of a stream that the sink needs. */
+/** The one method of a stream that {@link StdoutAuditSink} needs; `process.stdout` and every `stream.Writable` has it. */
 export interface LineStream {
+  /** @param callback called when the text was passed on, with the error when it was not */
   write(text: string, callback: (error?: Error | null) => void): unknown;
 }
 
 /**
- * Writes audit entries as lines of JSON to a stream, for platforms that collect their logs from there.
+ * Writes audit entries as lines of JSON to a stream, for platforms that collect their logs from there. Each has `type: 'tenancy.audit'`
+ * and the columns of `tenancy.audit_log`.
  *
  * @example
  * ```ts
@@ -16,9 +18,11 @@ export interface LineStream {
  * ```
  */
 export class StdoutAuditSink implements AuditSink {
+  /** `stdout`, whichever stream it writes to. */
   readonly name = 'stdout';
   readonly #stream: LineStream;
 
+  /** @param stream where to write; `process.stdout` unless told */
   constructor(stream: LineStream = process.stdout) {
     this.#stream = stream;
   }

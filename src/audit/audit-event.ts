@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 /** What happened. Cross-tenant work is `allowed` before it begins and `completed` or `failed` after; everything else that reached out is `refused`. */
 export type AuditOutcome = 'allowed' | 'refused' | 'completed' | 'failed';
 
-/** Which kind of attempt or act an audit entry records. */
+/** Which kind of attempt or act an audit entry records; which refusal is which is in docs/concepts.md, "A scope, and what it refuses". */
 export type AuditAction =
   | 'scope.none' // tenant data asked for without a tenant
   | 'scope.inactive' // a suspended or unfinished tenant's scope asked for
@@ -19,21 +19,29 @@ export type AuditAction =
 
 /** One audit entry. Holds ids, names and counts only: no parameters, no row values, no keys. */
 export interface AuditEvent {
+  /** A UUID; refusals carry it as `auditId`. */
   readonly id: string;
+  /** When it happened, by this process's clock. */
   readonly at: Date;
+  /** What was attempted or done. */
   readonly action: AuditAction;
+  /** How it ended. */
   readonly outcome: AuditOutcome;
   /** The tenant in whose scope it happened. */
   readonly tenantId: string | undefined;
   /** The tenant that was reached for, where it is known. */
   readonly targetTenantId: string | undefined;
+  /** Who did it: what `acrossTenants` or the control plane was given. */
   readonly actor: string | undefined;
+  /** Why: what `acrossTenants` was given, or which change of a tenant it was. */
   readonly reason: string | undefined;
+  /** The `requestId` that the scope was opened with. */
   readonly requestId: string | undefined;
   /** The library's error code or PostgreSQL's SQLSTATE. */
   readonly errorCode: string | undefined;
   /** Hash of the statement's text, which holds placeholders only. */
   readonly statementFingerprint: string | undefined;
+  /** What else belongs to the action: regions, a login, a step, how many tenants. */
   readonly detail: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -4,12 +4,14 @@ import type { AuditOutcome } from './audit-event.ts';
 export interface AuditFilter {
   /** Entries of this tenant's scope, or that reached for it. */
   readonly tenantId?: string | undefined;
+  /** An `AuditAction`, or one of a newer release. */
   readonly action?: string | undefined;
+  /** Only entries that ended so. */
   readonly outcome?: AuditOutcome | undefined;
   /** From this time on. */
   readonly since?: Date | undefined;
   /** Before this time. */
   readonly until?: Date | undefined;
-  /** Newest first; 100 unless told, at most 10,000. */
+  /** How many entries at most, the newest; 100 unless told, from 1 to 10,000. */
   readonly limit?: number | undefined;
 }

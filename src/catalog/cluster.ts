@@ -1,7 +1,10 @@
 /** A PostgreSQL server in one region, as the catalog knows it. Holds no secret. */
 export interface Cluster {
+  /** Its name in the configuration and the catalog, such as `us-1`. */
   readonly id: string;
+  /** Where it stands: residency is decided by it. */
   readonly region: string;
+  /** The host that services connect to (a pooler's, where there is one). */
   readonly host: string;
   /** TCP port that services connect to (a pooler's, where there is one). */
   readonly port: number;

@@ -2,6 +2,7 @@
 export interface DatabaseCredentials {
   /** The PostgreSQL role; it may not be able to step over row-level security (docs/operations.md, "Roles and logins"). */
   readonly user: string;
+  /** In clear; never in a message. */
   readonly password: string;
 }
 
@@ -9,6 +10,7 @@ export interface DatabaseCredentials {
 export interface DatabaseAddress {
   /** The id of a {@link Cluster}. */
   readonly clusterId: string;
+  /** The database's name there. */
   readonly database: string;
 }
 

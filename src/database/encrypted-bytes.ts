@@ -4,6 +4,7 @@ import { EncryptedColumnBuilder } from './encrypted-column.ts';
  * A column for bytes that is stored encrypted under the tenant's own key; see {@link encryptedText} for what can be done with it.
  *
  * @param name the column's name in the database; the key in the table when left out
+ * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts
  * tenantTable('documents', { content: encryptedBytes('content') });

@@ -48,7 +48,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   }
 
   override mapFromDriverValue(value: never): never {
-    return this.format.decode(decrypt(this.place(), bytesOf(value))) as never;
+    return this.format.decode(decrypt(this.place(), bytesOf(value, this))) as never;
   }
 
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
@@ -62,7 +62,14 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   }
 }
 
-/** Builds an {@link EncryptedColumn}; what `encryptedText` and its like return. */
+/**
+ * What `encryptedText`, `encryptedJson` and `encryptedBytes` return: drizzle's builder of a column whose values are `TData`.
+ *
+ * @example
+ * ```ts
+ * const iban: EncryptedColumnBuilder<'iban', string> = encryptedText('iban');
+ * ```
+ */
 export class EncryptedColumnBuilder<TName extends string = string, TData = unknown> extends PgCustomColumnBuilder<
   EncryptedConfig<TName, TData>
 > {
@@ -86,10 +93,10 @@ function labelOf({ table, name }: EncryptedColumn): string {
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */
-function bytesOf(value: unknown): Buffer {
+function bytesOf(value: unknown, column: EncryptedColumn): Buffer {
   if (typeof value === 'string' && value.startsWith('\\x')) return Buffer.from(value.slice(2), 'hex');
   if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
-  throw new EncryptedColumnError('An encrypted column answered something that is not bytes.', {
+  throw new EncryptedColumnError(`${labelOf(column)} is encrypted, but the database answered something that is not bytes.`, {
     hint: 'The column’s type in the database must be bytea.',
   });
 }

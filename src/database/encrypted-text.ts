@@ -1,11 +1,13 @@
 import { EncryptedColumnBuilder } from './encrypted-column.ts';
 
 /**
- * A text column that is stored encrypted under the tenant's own key (`bytea`, XAES-256-GCM with key commitment; the layout is
- * described at `encryptValue`). It is read and written like any text column. The database sees ciphertext only, so it can't be compared, searched,
- * sorted, grouped or used in SQL expressions: such queries throw {@link EncryptedColumnError}; `isNull` and `isNotNull` work.
+ * A text column that is stored encrypted under the tenant's own key: `bytea`, 78 bytes longer than the text in UTF-8, XAES-256-GCM with
+ * key commitment (docs/encryption.md, "The stored value"). It is read and written like any text column. The database sees ciphertext
+ * only, so it can't be compared, searched, sorted, grouped or used in SQL expressions: such queries throw {@link EncryptedColumnError};
+ * `isNull` and `isNotNull` work.
  *
  * @param name the column's name in the database; the key in the table when left out
+ * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts
  * tenantTable('products', { supplierIban: encryptedText('supplier_iban') });

@@ -19,7 +19,7 @@ export function inlineLiteral(value: unknown): string {
     const text = String(value);
     return quoted(text === '[object Object]' ? JSON.stringify(value) : text);
   }
-  throw new NotSupportedError(`A ${typeof value} can't be a value in SQL.`);
+  throw new NotSupportedError(`A ${typeof value} can't be a value in SQL.`, { hint: 'Give text, a number, a boolean, a date or JSON.' });
 }
 
 function quoted(text: string): string {

@@ -7,8 +7,14 @@ export interface RawRunner {
 }
 
 /**
- * A raw statement of one tenant's scope. It runs when it is awaited, each time anew, and may be put into another raw statement, where it is a
- * fragment.
+ * A raw statement of one tenant's scope, as `tenancy.sql` makes it. It runs when it is awaited, each time anew, and may be put into
+ * another raw statement, where it is a fragment.
+ *
+ * @example
+ * ```ts
+ * const few = tenancy.sql`stock < ${5}`;
+ * const rows = await tenancy.sql`select sku from products where ${few}`;
+ * ```
  */
 export class RawQuery<T = Record<string, unknown>> extends QueryPromise<TenantRows<T>> {
   static override readonly [entityKind]: string = 'TenancyRawQuery';
@@ -21,6 +27,7 @@ export class RawQuery<T = Record<string, unknown>> extends QueryPromise<TenantRo
     this.#session = session;
   }
 
+  /** Runs it; what `await` calls. */
   override async execute(): Promise<TenantRows<T>> {
     return this.#session.raw<T>(this.#query);
   }
@@ -30,6 +37,7 @@ export class RawQuery<T = Record<string, unknown>> extends QueryPromise<TenantRo
     return this.#query;
   }
 
+  /** Tells drizzle to put it in without parentheses. */
   shouldOmitSQLParens(): boolean {
     return true;
   }

@@ -9,14 +9,24 @@ export interface RawSql {
    * that tenant's search_path; row-level security holds for it as for every other statement. Other raw queries, drizzle's `sql`, tables and
    * columns may be put in as fragments.
    *
+   * @typeParam T one row; what PostgreSQL answers is not checked against it. Types that JavaScript lacks, such as `bigint`, come as text
+   * @throws {NotSupportedError} at once, when a value is undefined or it is called with a string
    * @throws {NoTenantError} {@link WrongTenantError} {@link PolicyViolationError} {@link QueryFailedError}, when awaited
    * @example
    * ```ts
-   * const [{ n }] = await tenancy.sql<{ n: string }>`select count(*) as n from products where sku = any(${skus})`;
+   * const [row] = await tenancy.sql<{ n: string }>`select count(*) as n from products where sku = any(${skus})`;
+   * console.log(row?.n);
    * ```
    */
   <T = Record<string, unknown>>(strings: TemplateStringsArray, ...values: readonly unknown[]): RawQuery<T>;
-  /** A quoted name, for a table or column that is chosen at run time. */
+  /**
+   * A quoted name, for a table or column that is chosen at run time.
+   *
+   * @example
+   * ```ts
+   * const rows = await tenancy.sql`select * from products order by ${tenancy.sql.identifier('sku')}`;
+   * ```
+   */
   identifier(name: string): Name;
 }
 

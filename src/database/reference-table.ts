@@ -21,6 +21,9 @@ export type ReferenceTable<TName extends string, TColumns extends Record<string,
  * A table of which every tenant reads the same rows: currencies, countries. It lives in schema `reference`; services may select from
  * it and join it, its rows change by database migrations only.
  *
+ * @param name the table's name, without a schema
+ * @param columns drizzle's columns
+ * @param extra keys and indexes, as drizzle takes them
  * @throws {ConfigurationError} on an encrypted column: there is no tenant whose key it would be
  * @example
  * ```ts

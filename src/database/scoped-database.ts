@@ -20,7 +20,16 @@ import { TenantDatabase } from './tenant-database.ts';
 import { TenantDialect } from './tenant-dialect.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
 
-/** `tenancy.db` as services see it: drizzle's own type for the schema that they gave. */
+/**
+ * `tenancy.db` as services see it: drizzle's own type for the schema that they gave.
+ *
+ * @example
+ * ```ts
+ * function productBySku(db: ScopedPgDatabase<typeof schema>, sku: string) {
+ *   return db.query.products.findFirst({ where: eq(schema.products.sku, sku) });
+ * }
+ * ```
+ */
 export type ScopedPgDatabase<TSchema extends Record<string, unknown>> = PgDatabase<
   TenantQueryResultHKT,
   TSchema,

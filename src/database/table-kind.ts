@@ -1,6 +1,7 @@
 import { is, type Table } from 'drizzle-orm';
 import { type PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import { columnsOf } from './drizzle-internals.ts';
+import { columnsOf, rangeNameOf } from './drizzle-internals.ts';
+import { unscoped } from './unscoped.ts';
 
 /** How a table takes part in tenancy: every row is one tenant's, or every tenant reads the same rows. */
 export type TableKind = 'tenant' | 'reference';
@@ -27,6 +28,10 @@ export const tenantIdKey = 'tenantId';
 /** The tenant_id column of a tenant table. */
 export function tenantIdOf(table: Table): PgColumn {
   const column = columnsOf(table)[tenantIdKey];
-  if (column === undefined) throw new TypeError('not a tenant table');
+  if (column === undefined)
+    throw unscoped(
+      `The table ${rangeNameOf(table)}`,
+      'Declare it with tenantTable; the rows of reference tables change by migrations only.',
+    );
   return column;
 }

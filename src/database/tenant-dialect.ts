@@ -187,6 +187,10 @@ function checkTarget(attempt: string, table: PgTable): void {
 function replaceAfter(query: SQL, text: string, chunk: TableChunk): void {
   const chunks = query.queryChunks as unknown[];
   const index = chunks.findIndex((candidate) => is(candidate, StringChunk) && candidate.value.join('') === text);
-  if (index < 0) throw unscoped(`A statement without "${text.trim()}"`, 'This drizzle-orm version is not one that the library knows.');
+  if (index < 0)
+    throw unscoped(
+      `A statement without "${text.trim()}"`,
+      'This drizzle-orm version is not one that the library knows: install one of its peer range.',
+    );
   chunks[index + 1] = chunk;
 }

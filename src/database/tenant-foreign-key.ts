@@ -5,12 +5,18 @@ import { tenantIdOf } from './table-kind.ts';
 /** What PostgreSQL does with the referring rows; `set null` and `set default` would also touch tenant_id and are not offered. */
 export type TenantForeignKeyAction = 'cascade' | 'restrict' | 'no action';
 
+/** What {@link tenantForeignKey} takes: drizzle's `foreignKey`, less tenant_id, which is put in front of both sides. */
 export interface TenantForeignKeyOptions {
-  readonly name?: string;
+  /** The constraint's name; drizzle makes one up unless told. */
+  readonly name?: string | undefined;
+  /** The referring columns, all of the table that is being declared. */
   readonly columns: readonly [AnyPgColumn, ...AnyPgColumn[]];
+  /** The columns referred to, all of one tenant table, which has a key of exactly them. */
   readonly foreignColumns: readonly [AnyPgColumn, ...AnyPgColumn[]];
-  readonly onDelete?: TenantForeignKeyAction;
-  readonly onUpdate?: TenantForeignKeyAction;
+  /** `no action` unless told, as PostgreSQL does. */
+  readonly onDelete?: TenantForeignKeyAction | undefined;
+  /** `no action` unless told, as PostgreSQL does. */
+  readonly onUpdate?: TenantForeignKeyAction | undefined;
 }
 
 /**
@@ -20,7 +26,10 @@ export interface TenantForeignKeyOptions {
  * @throws {ConfigurationError} when the columns of either side are not a tenant table's
  * @example
  * ```ts
- * tenantForeignKey({ columns: [t.productId], foreignColumns: [products.id], onDelete: 'cascade' })
+ * export const orders = tenantTable('orders', { id: uuid('id').notNull(), productId: uuid('product_id').notNull() }, (t) => [
+ *   tenantKey(t.id),
+ *   tenantForeignKey({ columns: [t.productId], foreignColumns: [products.id], onDelete: 'cascade' }),
+ * ]);
  * ```
  */
 export function tenantForeignKey(options: TenantForeignKeyOptions): ForeignKeyBuilder {

@@ -41,7 +41,10 @@ export class TenantIdColumn extends PgCustomColumn<
   }
 }
 
-/** Builds the column; typed as having a default, so that inserts may leave it out: the dialect always writes it. */
+/**
+ * Builds the column `tenant_id` of every {@link tenantTable}; typed as having a default, so that inserts may leave it out: the dialect
+ * always writes it.
+ */
 export class TenantIdColumnBuilder extends PgCustomColumnBuilder<TenantIdConfig> {
   static override readonly [entityKind]: string = 'TenancyTenantIdColumnBuilder';
   declare _: PgCustomColumnBuilder<TenantIdConfig>['_'] & { notNull: true; hasDefault: true };

@@ -5,6 +5,7 @@ import { tenantIdOf } from './table-kind.ts';
 /**
  * The primary key of a tenant table: tenant_id, then the given columns.
  *
+ * @param columns of the table that is being declared, without tenant_id
  * @throws {ConfigurationError} when the columns are not a tenant table's
  * @example
  * ```ts

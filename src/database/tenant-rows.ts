@@ -6,12 +6,13 @@ import type { StatementResult } from '../connection/statement.ts';
 export type TenantRows<T> = T[] & {
   /** Rows selected or touched. */
   readonly count: number;
-  /** SELECT, INSERT, … */
+  /** PostgreSQL's command tag: `SELECT`, `INSERT`, … */
   readonly command: string;
 };
 
-/** Tells drizzle's types what a raw result is. */
+/** Tells drizzle's types what `execute` and statements without `returning` answer: {@link TenantRows}. */
 export interface TenantQueryResultHKT extends PgQueryResultHKT {
+  /** What drizzle reads. */
   type: TenantRows<Assume<this['row'], Record<string, unknown>>>;
 }
 

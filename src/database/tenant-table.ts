@@ -4,7 +4,7 @@ import { markTable } from './table-kind.ts';
 import { checkExtras, checkTenantColumns } from './table-rules.ts';
 import { TenantIdColumnBuilder } from './tenant-id-column.ts';
 
-/** A tenant table's columns: `tenantId` first, then its own. */
+/** The columns of a {@link TenantTable}: `tenantId` first, then its own. */
 export type TenantColumns<TColumns extends Record<string, PgColumnBuilderBase>> = { tenantId: TenantIdColumnBuilder } & TColumns;
 
 /** A table whose rows belong to tenants, typed as drizzle types its own tables. */
@@ -19,6 +19,8 @@ export type TenantTable<TName extends string, TColumns extends Record<string, Pg
  * A table of which every row belongs to one tenant. It gets the column `tenant_id text not null`, which queries never have to
  * mention: it is written with every insert and stands in every where. Its schema is the tenant's and known only when a query runs.
  *
+ * @param name the table's name, without a schema
+ * @param columns drizzle's columns and the encrypted ones; `tenantId` is added
  * @param extra keys and indexes; they lead with tenant_id, for which {@link tenantKey}, {@link uniqueWithinTenant} and
  *   {@link tenantForeignKey} see
  * @throws {ConfigurationError} on a column-level `.primaryKey()`, `.unique()` or `.references()` and on a column named `tenant_id`;

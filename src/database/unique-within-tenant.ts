@@ -6,6 +6,7 @@ import { tenantIdOf } from './table-kind.ts';
  * A unique constraint of a tenant table: tenant_id, then the given columns, so that two tenants may have the same value and neither
  * learns of the other's.
  *
+ * @param columns of the table that is being declared, without tenant_id
  * @throws {ConfigurationError} when the columns are not a tenant table's
  * @example
  * ```ts

@@ -35,8 +35,9 @@ const longestDays = 365;
  * A key manager whose KEKs lie in one file of this machine: for development, tests and small installations without a cloud KMS.
  *
  * A wrapped key has 109 bytes: format (1, `0x01`), KEK version (4, u32 big-endian), nonce (24), key commitment (32), ciphertext (32),
- * tag (16). The AAD is {@link lengthPrefixed} of `tenancy.local-kms`, format and version bytes, KEK name, tenant id, purpose. The
- * commitment tells a wrong KEK (`wrongKey`) from wrong bytes or context (`invalidCiphertext`).
+ * tag (16). The AAD is `tenancy.local-kms`, format and version bytes, KEK name, tenant id and purpose, each with its length in front.
+ * The commitment tells a wrong KEK (`wrongKey`) from wrong bytes or context (`invalidCiphertext`). See docs/encryption.md, "The local key
+ * manager".
  *
  * @example
  * ```ts
@@ -49,14 +50,27 @@ export function localKeyManager(options: LocalKeyManagerOptions): LocalKeyManage
   return new LocalKeyManager(options);
 }
 
-/** Made by {@link localKeyManager}. */
+/**
+ * Made by {@link localKeyManager}; a {@link KeyManager} with `rotate`. Its own failures are {@link KeyManagerError} `denied` when others may
+ * read the file, and `unavailable` when it can't be read, written or understood.
+ *
+ * @example
+ * ```ts
+ * await using kms = localKeyManager({ file: '.tenancy/keys.json', region: 'eu-central-1' });
+ * const keyRef = await kms.createKey({ tenantId: 'tenant-100', protection: 'software' });
+ * await kms.rotate(keyRef);
+ * ```
+ */
 export class LocalKeyManager implements KeyManager {
+  /** What wrapped keys name this manager by. */
   readonly provider: string;
+  /** The region in which the file lies. */
   readonly region: string;
   readonly #file: LocalKeyFile;
   readonly #allowSoftwareHsm: boolean;
   #closed = false;
 
+  /** @throws {ConfigurationError} when file or region is empty */
   constructor(options: LocalKeyManagerOptions) {
     for (const name of ['file', 'region'] as const) {
       if (typeof options[name] !== 'string' || options[name] === '') throw new ConfigurationError(`localKeyManager needs a ${name}.`);
@@ -67,6 +81,12 @@ export class LocalKeyManager implements KeyManager {
     this.#allowSoftwareHsm = options.allowSoftwareHsm ?? false;
   }
 
+  /**
+   * Makes a KEK in the file and answers with its name, `local-<tenant>-<16 hex digits>`.
+   *
+   * @throws {KeyManagerError} `denied` for `hsm` without `allowSoftwareHsm`
+   * @throws {InvalidTenantIdError} when the tenant id is none, nor `platform`
+   */
   async createKey(request: { readonly tenantId: string; readonly protection: KeyProtection }, call?: KeyManagerCall): Promise<string> {
     if (request.tenantId !== 'platform') parseTenantId(request.tenantId);
     this.#admit('createKey', call);
@@ -103,6 +123,7 @@ export class LocalKeyManager implements KeyManager {
     );
   }
 
+  /** A fresh 32-byte key, plain and wrapped under the KEK's newest version. */
   async generateDataKey(
     keyRef: string,
     context: KeyContext,
@@ -112,7 +133,7 @@ export class LocalKeyManager implements KeyManager {
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
 
-  /** @throws {ConfigurationError} also when the key has not 32 bytes */
+  /** Wraps a key under the KEK's newest version. @throws {ConfigurationError} when the key has not 32 bytes */
   async wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey> {
     requireDataKey(key);
     const entry = usable(await this.#find('wrap', keyRef, call));
@@ -136,6 +157,7 @@ export class LocalKeyManager implements KeyManager {
     };
   }
 
+  /** Opens a wrapped key; {@link KeyManager.unwrap} says what it refuses. */
   async unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject> {
     const { keyRef, ciphertext: bytes } = wrapped;
     if (wrapped.provider !== this.provider)
@@ -158,15 +180,22 @@ export class LocalKeyManager implements KeyManager {
     return dataKeyFrom(opened);
   }
 
+  /** Wraps the same key under the newest version of its KEK, or of `target`. */
   async rewrap(wrapped: WrappedKey, context: KeyContext, target?: string, call?: KeyManagerCall): Promise<WrappedKey> {
     return this.wrap(target ?? wrapped.keyRef, await this.unwrap(wrapped, context, call), context, call);
   }
 
+  /** A KEK's state; its protection is always `software`. */
   async describe(keyRef: string, call?: KeyManagerCall): Promise<KeyDescription> {
     const { state, createdAt } = await this.#find('describe', keyRef, call);
     return { keyRef, region: this.region, protection: 'software', state, createdAt };
   }
 
+  /**
+   * Lets a KEK refuse all work, in every process that reads the file, at once.
+   *
+   * @throws {KeyManagerError} `pendingDeletion` when it is to be deleted already
+   */
   async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
     await this.#update(
       'disable',
@@ -201,6 +230,7 @@ export class LocalKeyManager implements KeyManager {
     );
   }
 
+  /** Forgets the keys in memory; the file stays. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#file.close();

@@ -49,7 +49,7 @@ export class MigrationPlane {
     return await migrateTarget(target, source, { ...this.#hooks(source), ledger });
   }
 
-  /** Brings many to the newest migration. @throws {UnknownTenantError} when a tenant that is named has no placement */
+  /** Brings many to the newest migration. @throws {UnknownTenantError} when a tenant that is named is not active or suspended */
   async migrate(options: MigrateOptions): Promise<MigrationReport> {
     const placements = onePerSchema(await this.#placements(options));
     const source = await this.#parts.source();
@@ -104,10 +104,13 @@ export class MigrationPlane {
     const wanted = options.tenants === undefined ? undefined : new Set(options.tenants);
     for (const id of wanted ?? []) {
       if (!stored.some(({ tenant, placement }) => tenant.id === id && placement !== undefined)) {
-        throw new UnknownTenantError(`The tenant "${id}" was to be migrated, but the catalog has no such tenant with a placement.`, {
-          tenantId: id,
-          hint: 'Check the id and the tier.',
-        });
+        throw new UnknownTenantError(
+          `The tenant "${id}" was to be migrated, but the catalog has no such tenant that is active or suspended.`,
+          {
+            tenantId: id,
+            hint: 'Check the id and the tier; one that is still provisioning is migrated by provisioning it again.',
+          },
+        );
       }
     }
     return stored.flatMap(({ tenant, placement }) =>

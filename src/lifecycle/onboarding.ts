@@ -72,7 +72,7 @@ export class Onboarding {
     if (tier === undefined) {
       throw new ConfigurationError(`The tenant "${config.id}" asks for the tier "${config.tier}", which does not exist.`, {
         tenantId: config.id,
-        hint: `There are ${Object.keys(this.#parts.tiers).join(', ')}.`,
+        hint: `There are ${Object.keys(this.#parts.tiers).join(', ')}: name one of them, or add it to the tiers option.`,
       });
     }
     const before = await this.#parts.tenants.find(config.id);
@@ -83,7 +83,10 @@ export class Onboarding {
     if (before !== undefined && before.tenant.status !== 'provisioning') {
       throw new CatalogError(`The tenant "${config.id}" is ${before.tenant.status}: it can't be provisioned.`, {
         tenantId: config.id,
-        hint: 'Ids are never used again: choose another, or resume the tenant.',
+        hint:
+          before.tenant.status === 'suspended'
+            ? 'Set its status to active to serve it again.'
+            : 'Ids are never used again: choose another.',
       });
     }
     const compensation = new Compensation();
@@ -214,7 +217,10 @@ export class Onboarding {
   async #report(tenantId: string, startedAt: number): Promise<ProvisionReport> {
     const { tenant, placement } = await this.#parts.tenants.require(tenantId);
     if (placement === undefined)
-      throw new CatalogError(`The tenant "${tenantId}" lost its placement while it was provisioned.`, { tenantId });
+      throw new CatalogError(`The tenant "${tenantId}" lost its placement while it was provisioned.`, {
+        tenantId,
+        hint: 'Somebody else changes the catalog: find out who before provisioning it again.',
+      });
     return { tenant, placement, created: true, durationMs: performance.now() - startedAt };
   }
 }
@@ -224,7 +230,7 @@ function requireSameConfig(given: TenantConfig, stored: Tenant['config']): void 
   if (JSON.stringify(sorted(given)) === JSON.stringify(sorted(stored))) return;
   throw new CatalogError(`The tenant "${given.id}" exists already with another configuration.`, {
     tenantId: given.id,
-    hint: 'Use `tenancy tenant update` to change it.',
+    hint: 'Use `tenancy tenant update` or control.updateTenant to change it.',
   });
 }
 

@@ -23,8 +23,13 @@ export async function verifyPlatform(
   const findings: Finding[] = [];
   let checked = 0;
   for (const residents of databases.values()) {
-    if (signal?.aborted === true) throw new AbortedError('verify was aborted.', { cause: signal.reason });
     const { clusterId, database } = residents[0]!;
+    if (signal?.aborted === true) {
+      throw new AbortedError(`verify was aborted before the database ${clusterId}/${database}.`, {
+        cause: signal.reason,
+        hint: 'Run it again: nothing is proven about what it did not reach.',
+      });
+    }
     const address = { clusterId, database };
     const owner = await parts.owners.of(address);
     const schemas = [

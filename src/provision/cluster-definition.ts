@@ -3,9 +3,15 @@ import { ConfigurationError } from '../errors.ts';
 import { addressOf } from './admin-client.ts';
 import { platformNames } from './names.ts';
 
-/** A cluster as platform engineers register it. The URLs hold an administrator's password: they stay in the control plane's process. */
+/**
+ * A cluster as platform engineers register it. `adminUrl` holds an administrator's password: it stays in the control plane's process.
+ * Unless told: `host` and `port` are adminUrl's, `rolePrefix` is `tenancy`, `dedicated` and `pooled` are false, `maxLanes` is 20 and `tls`
+ * is `disable`.
+ */
 export interface ClusterDefinition extends Partial<Omit<Cluster, 'id' | 'region'>> {
+  /** Its name, such as `us-1`: tenants are placed by it, and it is never changed. */
   readonly id: string;
+  /** Where it stands: residency is decided by it. */
   readonly region: string;
   /** A login that may create roles and databases; reached directly, never through a pooler. */
   readonly adminUrl: string;

@@ -87,7 +87,11 @@ export class CatalogRouter implements Router, AsyncDisposable {
    * @throws {LoginRefusedError} when the service's login could step over row-level security; audited
    */
   async route(tenantId: string, signal?: AbortSignal): Promise<Route> {
-    if (this.#closed) throw new ClosedError(`A route to the tenant ${tenantId} was asked for after close.`, { tenantId });
+    if (this.#closed)
+      throw new ClosedError(`A route to the tenant ${tenantId} was asked for after close.`, {
+        tenantId,
+        hint: 'Close the tenancy when its last query has ended, or open another.',
+      });
     const known = this.cached(tenantId);
     if (known !== undefined) return known;
     const record = await this.#options.catalog.record(tenantId, signal);

@@ -8,6 +8,7 @@ export interface CrossTenantRequest {
   readonly reason: string;
   /** The tenants, or `all` active ones. */
   readonly tenants: readonly TenantId[] | 'all';
+  /** Goes into every audit entry of this work. */
   readonly requestId?: string | undefined;
   /** Stops before the next tenant; the one under way ends first. */
   readonly signal?: AbortSignal | undefined;

@@ -37,7 +37,7 @@ export class LoginPools {
    * @throws {LoginRefusedError} when the login could step over row-level security
    */
   async pool(cluster: Cluster, database: string): Promise<{ readonly pool: LoginPool; readonly user: string }> {
-    if (this.#closed) throw new ClosedError(`The database ${cluster.id}/${database} was asked for after close.`);
+    if (this.#closed) throw closed(cluster.id, database);
     // All of the cluster is in the key: after a change of its address, tenants that still have the old record don't take turns with the others.
     const key = JSON.stringify([cluster, database]);
     let acquiring = this.#acquiring.get(key);
@@ -88,7 +88,7 @@ export class LoginPools {
     request: { readonly cluster: Cluster; readonly database: string; readonly credentials: DatabaseCredentials },
     generation: number,
   ): Slot {
-    if (this.#closed) throw new ClosedError(`The database ${request.cluster.id}/${request.database} was asked for after close.`);
+    if (this.#closed) throw closed(request.cluster.id, request.database);
     const known = this.#slots.get(key);
     // Somebody who asked later has been answered first: theirs are the newer credentials.
     if (known !== undefined && known.generation > generation) return known;
@@ -112,4 +112,10 @@ export class LoginPools {
       })
       .catch(() => {});
   }
+}
+
+function closed(clusterId: string, database: string): ClosedError {
+  return new ClosedError(`The database ${clusterId}/${database} was asked for after close.`, {
+    hint: 'Close the tenancy when its last query has ended, or open another.',
+  });
 }

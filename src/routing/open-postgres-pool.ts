@@ -3,11 +3,14 @@ import { openPostgresLane } from '../connection/postgres-lane.ts';
 import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
 import type { OpenPool } from './pool-request.ts';
 
-/** Limits of the connections to tenant databases. */
+/** Limits of the connections to tenant databases (docs/concepts.md, "Words": lane). Each must be at least 1. */
 export interface LaneOptions {
-  /** Lanes to one database; 10 unless told. A cluster's own cap holds over all of them. */
+  /**
+   * Lanes of this process to one database; 10 unless told. `Cluster.maxLanes` holds over all databases of a cluster, `Tier.maxLanes` for
+   * one tenant.
+   */
   readonly maxPerDatabase?: number | undefined;
-  /** How long a query waits for a lane, in milliseconds; 5,000 unless told. */
+  /** How long a query waits for a lane before {@link LanesExhaustedError}, in milliseconds; 5,000 unless told. */
   readonly acquireTimeoutMs?: number | undefined;
   /** After how long without work a lane is closed, in milliseconds; 30,000 unless told. */
   readonly idleTimeoutMs?: number | undefined;

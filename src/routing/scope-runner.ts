@@ -6,9 +6,11 @@ import { parseTenantId, type TenantId } from '../tenant/tenant-id.ts';
 import type { CrossTenantRequest } from './cross-tenant-request.ts';
 import type { Router } from './route.ts';
 
+/** What `tenancy.run` takes beside tenant and callback; a scope that is open already keeps its own. */
 export interface RunOptions {
   /** Goes into every audit entry of this scope. */
   readonly requestId?: string | undefined;
+  /** Ends the wait for the scope to open, before the callback is called; it does not reach into the callback. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,6 +58,7 @@ export class ScopeRunner {
         throw new AbortedError(`Work across tenants was aborted before tenant "${id}", after ${results.size} of ${ids.length}.`, {
           tenantId: id,
           cause: signal.reason,
+          hint: 'Run it again for the tenants that remain.',
         });
       }
       const tenant = await this.#resolve(id, signal);

@@ -5,13 +5,14 @@ import { type ConfigFormat, readConfigDocument, type TextPosition } from './conf
 import { formatConfigPath } from './config-path.ts';
 import { checkTenantConfig, type TenantConfig } from './tenant-config.ts';
 
-/** An issue with its place in the file; line and column count from 1. */
+/** An issue with its place in the file, as `TenantConfigError.issues` holds after {@link readTenantConfig}; line and column count from 1. */
 export interface LocatedConfigIssue extends ConfigIssue, TextPosition {}
 
 const formats: Readonly<Record<string, ConfigFormat>> = Object.freeze({ '.yaml': 'yaml', '.yml': 'yaml', '.json': 'json' });
 
 /**
- * Reads a tenant's configuration from a `.yaml`, `.yml` or `.json` file in the form of the architecture document ("Tenant Configuration").
+ * Reads a tenant's configuration from a `.yaml`, `.yml` or `.json` file: the fields of {@link TenantConfigInput}, alone or under `tenant:`.
+ * YAML 1.2, UTF-8, at most 262,144 characters.
  *
  * @throws {ConfigurationError} when the file can't be read or has another extension
  * @throws {TenantConfigError} listing everything wrong with it, each as a {@link LocatedConfigIssue}

@@ -13,7 +13,7 @@ const settingName = z
 
 const word = z.string().trim().min(1, 'must not be empty').max(200);
 
-/** The shape of "Tenant Configuration" in the architecture document; every object refuses keys that it does not know. */
+/** The shape of a tenant's file; every object refuses keys that it does not know. */
 const tenantConfigSchema = z.strictObject({
   id: z.string(),
   name: word.regex(/^\P{Cc}*$/u, 'must not hold control characters'),
@@ -49,10 +49,31 @@ const tenantConfigSchema = z.strictObject({
     .default({}),
 });
 
-/** One tenant's configuration; frozen all through. */
+/** One tenant's configuration as {@link parseTenantConfig} answers it: defaults filled in, frozen all through. */
 export type TenantConfig = z.output<typeof tenantConfigSchema>;
 
-/** What a caller may write: fields with defaults may be left out. */
+/**
+ * What a caller may write: `id`, `name`, `tier` and `region`; everything else may be left out, and unknown keys are refused.
+ *
+ * `compliance.data_residency` lists every region in which the tenant's data may be, its own among them; that one alone unless told.
+ * `features`, `branding`, `integrations` and `ai` are for the platform's services: the library checks and stores them and acts on none.
+ * `ai.agent_memory_ttl` is a number and s, m, h, d or w.
+ *
+ * @example
+ * ```ts
+ * const acme: TenantConfigInput = {
+ *   id: 'acme',
+ *   name: 'Acme Retail',
+ *   tier: 'enterprise',
+ *   region: 'eu-central-1',
+ *   features: { demand_forecasting: true },
+ *   branding: { primary_color: '#003366', logo_url: 'https://acme.example/logo.svg' },
+ *   integrations: { erp: 'sap' },
+ *   compliance: { pci_dss_level: 1, hipaa: false, data_residency: ['eu-central-1', 'eu-west-1'] },
+ *   ai: { llm_provider: 'self-hosted', self_hosted_models: true, agent_memory_ttl: '30d' },
+ * };
+ * ```
+ */
 export type TenantConfigInput = z.input<typeof tenantConfigSchema>;
 
 /**

