@@ -44,6 +44,11 @@ export interface LaneTransaction {
   /** Runs a statement; the BEGIN and the context travel with the first. */
   execute(statement: Statement, options?: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined }): Promise<StatementResult>;
   savepoint<T>(callback: () => Promise<T>): Promise<T>;
+  /**
+   * Runs one `copy (…) to stdout` as raw SQL and answers its bytes as they come, no faster than they are read. Who stops reading cancels it
+   * on the server; the transaction, or savepoint, that it ran in has then failed.
+   */
+  copyTo(text: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>;
 }
 
 /** One connection on which scoped statements are pipelined. It serves one tenant at a time and never reconnects. */
