@@ -17,6 +17,8 @@ export interface UnitContext {
   readonly searchPath: string | undefined;
   /** Whether the caller wrote the SQL: the lane then cleans the session after the COMMIT. */
   readonly raw: boolean;
+  /** Shown for this unit in `pg_stat_activity`, at most 63 bytes; the lane's own unless told. */
+  readonly applicationName?: string | undefined;
   /** Who goes first when lanes are short: the higher, 0 unless told. The tenant's tier decides it. */
   readonly priority?: number | undefined;
   /** How many lanes this tenant may occupy at a time; the pool's own limit unless told. */

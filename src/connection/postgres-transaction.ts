@@ -3,7 +3,7 @@ import { checkCommand, checkCopy, isRefusedTag } from './command-check.ts';
 import type { CopyOut } from './copy-out.ts';
 import { abortedError, isServerError, lostError, planError, statementError } from './driver-error.ts';
 import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
-import { beginText, contextText, pathText } from './lane-texts.ts';
+import { beginText, contextMessage, pathText } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import { encodeParameters } from './parameters.ts';
 import { SavepointTree } from './savepoint-tree.ts';
@@ -237,7 +237,8 @@ class PostgresTransaction implements LaneTransaction {
     if (!this.#begun) sent.push(wire.control(this.#begin));
     this.#begun = true;
     if (token !== undefined) {
-      sent.push(wire.bound(contextText, [token], !pooled));
+      const { text, params } = contextMessage({ searchPath: undefined, applicationName: context.applicationName }, token);
+      sent.push(wire.bound(text, params, !pooled));
       this.#signedAt = now;
     }
     if (raw && context.searchPath !== undefined && !this.#pathSet) {
