@@ -202,6 +202,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
 
   constructor(options: TenancyOptions<TSchema>, managers: KeyManagers, client: CatalogClient) {
     const tiers = options.tiers ?? defaultTiers;
+    const applicationName = options.runtime.applicationName ?? 'tenancy';
     const reader = new CatalogReader({ session: client, tiers });
     const telemetry = Telemetry.of(options.telemetry, options.logger);
     const sinks = [new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])];
@@ -217,7 +218,8 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
       auditor,
       masters: async () => await reader.contextMasters(),
       credentials: options.credentials ?? sealedCredentials({ reader, managers }),
-      openPool: openPostgresPool({ ...options.lanes, applicationName: options.runtime.applicationName ?? 'tenancy' }),
+      openPool: openPostgresPool({ ...options.lanes, applicationName, telemetry }),
+      applicationName: options.lanes?.tenantInApplicationName === true ? applicationName : undefined,
       checkLogin: checkServiceLogin,
       runtimeRegion: options.runtime.region,
     });
