@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { TransactionOptions } from '../connection/lane.ts';
 import { TransactionOverError } from '../errors.ts';
 import type { AmbientTransaction } from './ambient-transaction.ts';
@@ -13,6 +14,8 @@ export class HeldTransaction {
   readonly #rollBack: (reason: Error) => void;
   readonly #ending: () => Promise<void>;
   readonly #unhook: () => void;
+  /** Made in the transaction's callback: a lane tells by it that a statement belongs to the savepoint that is open. */
+  readonly #inside = new AsyncResource('HeldTransaction');
 
   private constructor(transaction: AmbientTransaction, commit: () => void, rollBack: (reason: Error) => void, ending: () => Promise<void>) {
     this.transaction = transaction;
@@ -34,6 +37,23 @@ export class HeldTransaction {
       );
       ending.catch(reject);
     });
+  }
+
+  /** Iterates inside the transaction or savepoint, whoever asks for the next element. */
+  async *through<T>(source: () => AsyncIterable<T>): AsyncGenerator<T, void, void> {
+    const enter = <R>(call: () => R): R => this.#inside.runInAsyncScope(call);
+    const iterator = enter(() => source()[Symbol.asyncIterator]());
+    let done = false;
+    try {
+      for (;;) {
+        const step = await enter(() => iterator.next());
+        done = step.done === true;
+        if (step.done === true) return;
+        yield step.value;
+      }
+    } finally {
+      if (!done) await enter(() => iterator.return?.());
+    }
   }
 
   /** Commits, or rolls back. What goes wrong with a COMMIT is thrown; after a rollback nothing is left that could matter. */

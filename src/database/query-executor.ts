@@ -160,7 +160,8 @@ export class QueryExecutor {
     const endCopy = beginCopy(held.transaction);
     let done = false;
     try {
-      for await (const chunk of lane.copyTo(copyText(inlined.textFor(schema), options), { signal: anySignal(signal, scope.signal) })) {
+      const source = () => lane.copyTo(copyText(inlined.textFor(schema), options), { signal: anySignal(signal, scope.signal) });
+      for await (const chunk of held.through(source)) {
         yield chunk;
         const now = currentScope();
         if (!admits(binding, now)) await this.#refusals.scope(binding, now);
