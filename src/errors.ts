@@ -201,6 +201,17 @@ export class PolicyViolationError extends QueryFailedError {
   override readonly code = 'POLICY_VIOLATION';
 }
 
+/** Raised when a transaction with `retry` met a serialization failure or a deadlock in every one of its attempts; the last is its `cause`. */
+export class TransactionConflictError extends QueryFailedError {
+  override readonly code = 'TRANSACTION_CONFLICT';
+  /** How often it ran. */
+  readonly attempts: number;
+  constructor(message: string, failure: SqlFailure, options: TenancyErrorOptions & { readonly attempts: number }) {
+    super(message, failure, options);
+    this.attempts = options.attempts;
+  }
+}
+
 /** Raised when a COMMIT answered ROLLBACK: a statement's failure was caught inside the transaction, and nothing of it was kept. */
 export class TransactionAbortedError extends TenancyError {
   override readonly code = 'TRANSACTION_ABORTED';
@@ -211,7 +222,7 @@ export class TransactionOverError extends TenancyError {
   override readonly code = 'TRANSACTION_OVER';
 }
 
-/** Raised when an AbortSignal ended a statement or a wait. */
+/** Raised when an AbortSignal ended a statement, a transaction or a wait, and for what is asked of a scope whose signal has fired. */
 export class AbortedError extends TenancyError {
   override readonly code = 'ABORTED';
 }

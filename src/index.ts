@@ -5,6 +5,7 @@ export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sin
 export type { Cluster } from './catalog/cluster.ts';
 export type { Placement } from './catalog/placement.ts';
 export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from './connection/credentials.ts';
+export type { CopyToOptions } from './database/copy-options.ts';
 export { encryptedBytes } from './database/encrypted-bytes.ts';
 export type { EncryptedColumnBuilder } from './database/encrypted-column.ts';
 export { encryptedJson } from './database/encrypted-json.ts';
@@ -12,7 +13,9 @@ export { encryptedText } from './database/encrypted-text.ts';
 export type { RawQuery } from './database/raw-query.ts';
 export type { RawSql } from './database/raw-sql.ts';
 export { type ReferenceTable, referenceTable } from './database/reference-table.ts';
+export type { RetryOptions } from './database/retry.ts';
 export type { ScopedPgDatabase } from './database/scoped-database.ts';
+export type { RunTransaction, ScopedPgTransaction, TransactionOptions } from './database/scoped-transaction.ts';
 export { type TenantForeignKeyAction, type TenantForeignKeyOptions, tenantForeignKey } from './database/tenant-foreign-key.ts';
 export type { TenantIdColumnBuilder } from './database/tenant-id-column.ts';
 export { tenantKey } from './database/tenant-key.ts';
@@ -49,6 +52,7 @@ export {
   TenantConfigError,
   TenantInactiveError,
   TransactionAbortedError,
+  TransactionConflictError,
   TransactionOverError,
   UnknownTenantError,
   UnscopedQueryError,
@@ -59,6 +63,22 @@ export type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
 export { environmentCredentials } from './routing/environment-credentials.ts';
 export type { LaneOptions } from './routing/open-postgres-pool.ts';
 export type { RunOptions } from './routing/scope-runner.ts';
+export type {
+  TelemetryAttributes,
+  TelemetryCounter,
+  TelemetryGauge,
+  TelemetryHistogram,
+  TelemetryInstrumentOptions,
+  TelemetryMeter,
+  TelemetryMeterProvider,
+  TelemetryObservation,
+  TelemetrySpan,
+  TelemetrySpanOptions,
+  TelemetryTracer,
+  TelemetryTracerProvider,
+} from './telemetry/open-telemetry.ts';
+export type { StatementEvent, StatementLogger, StatementOutcome } from './telemetry/statement-event.ts';
+export type { TelemetryOptions } from './telemetry/telemetry-options.ts';
 export { createTenancy, type Tenancy, type TenancyOptions } from './tenancy.ts';
 export type { Tenant, TenantStatus } from './tenant/tenant.ts';
 export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';

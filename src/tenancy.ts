@@ -7,6 +7,7 @@ import { CatalogReader } from './catalog/catalog-reader.ts';
 import type { CredentialsProvider } from './connection/credentials.ts';
 import type { RawSql } from './database/raw-sql.ts';
 import { createScopedDatabase, type ScopedPgDatabase } from './database/scoped-database.ts';
+import type { RunTransaction } from './database/scoped-transaction.ts';
 import { CatalogError, ClosedError, ConfigurationError } from './errors.ts';
 import { CachedKeyRing } from './keys/cached-key-ring.ts';
 import type { KeyManager } from './kms/key-manager.ts';
@@ -16,6 +17,9 @@ import type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
 import { type LaneOptions, openPostgresPool } from './routing/open-postgres-pool.ts';
 import { type RunOptions, ScopeRunner } from './routing/scope-runner.ts';
 import { sealedCredentials } from './routing/sealed-credentials.ts';
+import type { StatementLogger } from './telemetry/statement-event.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
+import type { TelemetryOptions } from './telemetry/telemetry-options.ts';
 import { currentScope, requireScope } from './tenant/scope.ts';
 import type { Tenant } from './tenant/tenant.ts';
 import type { TenantId } from './tenant/tenant-id.ts';
@@ -53,6 +57,10 @@ export interface TenancyOptions<TSchema extends Record<string, unknown>> {
     | undefined;
   /** Limits of the connections to tenant databases. */
   readonly lanes?: LaneOptions | undefined;
+  /** OpenTelemetry's providers, for spans and metrics; nothing is watched unless told. */
+  readonly telemetry?: TelemetryOptions | undefined;
+  /** Hears of every statement; drizzle's `Logger` fits. */
+  readonly logger?: StatementLogger | undefined;
 }
 
 /**
@@ -82,14 +90,42 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
    */
   readonly sql: RawSql;
   /**
+   * A transaction of the current scope: kept when the callback resolves, rolled back when it rejects. While the callback runs `tenancy.db` and
+   * `tenancy.sql` are that transaction too; a transaction inside it is a savepoint. `tenancy.db.transaction` is the same without `signal` and
+   * `retry`.
+   *
+   * With `retry` the whole callback runs again after a serialization failure or a deadlock, so it must do nothing outside the database that
+   * may not happen twice; its second argument counts the attempts from 1.
+   *
+   * @returns what the callback answered; what it throws is thrown on
+   * @throws {TransactionConflictError} when `retry` is used up
+   * @throws {TransactionAbortedError} when the COMMIT answered ROLLBACK, because a statement's failure was caught
+   * @throws {AbortedError} when the signal fires
+   * @throws {LaneLostError} when the connection died; it is not tried again once the callback was called
+   * @throws {NotSupportedError} for isolation level, access mode or `retry` inside another transaction
+   * @example
+   * ```ts
+   * await tenancy.run('acme', () =>
+   *   tenancy.transaction(
+   *     async (tx) => {
+   *       await tx.update(products).set({ stock: 4 }).where(eq(products.sku, 'LAMP-1'));
+   *     },
+   *     { isolationLevel: 'serializable', retry: { attempts: 5 } },
+   *   ),
+   * );
+   * ```
+   */
+  readonly transaction: RunTransaction<TSchema>;
+  /**
    * Runs a callback as one tenant: everything that it starts, however asynchronous, is that tenant's work until it settles. A thenable
-   * that it returns is awaited inside. In the same tenant's scope the callback is just called.
+   * that it returns is awaited inside. In the same tenant's scope the callback is just called. Entering the scope of a tenant whose catalog
+   * record is in memory awaits nothing.
    *
    * @returns what the callback answered; what it throws is thrown on
    * @throws {UnknownTenantError} {@link TenantInactiveError} {@link ResidencyError} {@link InvalidTenantIdError} before the callback runs
    * @throws {LoginRefusedError} before the callback runs, when the service's login could step over row-level security
    * @throws {CrossTenantAccessError} inside another tenant's scope
-   * @throws {AbortedError} when `options.signal` fires before the callback runs
+   * @throws {AbortedError} when `options.signal` fires before the callback runs; afterwards the scope's statements throw it
    * @throws {ClosedError} after `close`
    * @example
    * ```ts
@@ -159,14 +195,18 @@ export async function createTenancy<TSchema extends Record<string, unknown>>(opt
 class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<TSchema> {
   readonly db: ScopedPgDatabase<TSchema>;
   readonly sql: RawSql;
+  readonly transaction: RunTransaction<TSchema>;
   readonly #scopes: ScopeRunner;
   readonly #parts: readonly { close(): Promise<void> }[];
   #closed: Promise<void> | undefined;
 
   constructor(options: TenancyOptions<TSchema>, managers: KeyManagers, client: CatalogClient) {
     const tiers = options.tiers ?? defaultTiers;
+    const applicationName = options.runtime.applicationName ?? 'tenancy';
     const reader = new CatalogReader({ session: client, tiers });
-    const auditor = new Auditor([new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])]);
+    const telemetry = Telemetry.of(options.telemetry, options.logger);
+    const sinks = [new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])];
+    const auditor = new Auditor(sinks, telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)));
     const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
     const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
     catalog.onInvalidate((tenantId) => {
@@ -178,13 +218,15 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
       auditor,
       masters: async () => await reader.contextMasters(),
       credentials: options.credentials ?? sealedCredentials({ reader, managers }),
-      openPool: openPostgresPool({ ...options.lanes, applicationName: options.runtime.applicationName ?? 'tenancy' }),
+      openPool: openPostgresPool({ ...options.lanes, applicationName, telemetry }),
+      applicationName: options.lanes?.tenantInApplicationName === true ? applicationName : undefined,
       checkLogin: checkServiceLogin,
       runtimeRegion: options.runtime.region,
     });
-    const database = createScopedDatabase({ schema: options.schema, router, keys, auditor });
+    const database = createScopedDatabase({ schema: options.schema, router, keys, auditor, telemetry });
     this.db = database.db;
     this.sql = database.sql;
+    this.transaction = database.transaction;
     this.#scopes = new ScopeRunner({ router, auditor, activeTenants: async () => await reader.activeTenants() });
     // In this order: no new work, then what it stood on.
     this.#parts = [router, keys, catalog, auditor, client, managers];

@@ -1,13 +1,16 @@
 import { AuditUnavailableError } from '../errors.ts';
-import { type AuditEntry, auditEvent } from './audit-event.ts';
+import { type AuditEntry, type AuditEvent, auditEvent } from './audit-event.ts';
 import type { AuditSink } from './audit-sink.ts';
 
 /** Writes every entry to all sinks; resolved means that each of them kept it. */
 export class Auditor {
   readonly #sinks: readonly AuditSink[];
+  readonly #onRefusal: ((event: AuditEvent) => void) | undefined;
 
-  constructor(sinks: readonly AuditSink[]) {
+  /** @param onRefusal hears of every refusal, also of one that no sink could keep */
+  constructor(sinks: readonly AuditSink[], onRefusal?: (event: AuditEvent) => void) {
     this.#sinks = Object.freeze([...sinks]);
+    this.#onRefusal = onRefusal;
   }
 
   /**
@@ -18,6 +21,7 @@ export class Auditor {
    */
   async record(entry: AuditEntry): Promise<string> {
     const event = auditEvent(entry);
+    if (event.outcome === 'refused') this.#onRefusal?.(event);
     try {
       await Promise.all(this.#sinks.map((sink) => sink.write([event])));
     } catch (cause) {

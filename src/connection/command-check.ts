@@ -23,7 +23,10 @@ const refused: ReadonlyMap<string, string> = new Map([
     (command) => [command, 'The service login is shared by tenants and owns nothing: change the database in a migration.'] as const,
   ),
   ['lock', 'It would hold the table up for everybody, whoever’s rows are in it: use select … for update.'],
-  ['copy', 'COPY takes the connection over: insert rows in batches, or load them as the owner through the control plane.'],
+  [
+    'copy',
+    'To read, use tenancy.sql`select …`.copyTo(). COPY … FROM is refused by PostgreSQL under row-level security: insert rows in batches, or load them as the owner through the control plane.',
+  ],
 ]);
 
 /** Command tags that no statement of a caller may answer: it got past the check, and the lane can't be trusted any more. */
@@ -66,6 +69,18 @@ export function checkCommand(text: string, tenantId: string): void {
   const command = firstWord(text);
   const hint = refused.get(command);
   if (hint !== undefined) throw new NotSupportedError(`Tenant ${tenantId} can't run ${command.toUpperCase()}.`, { tenantId, hint });
+}
+
+const copyOut = /^copy \([\s\S]*\) to stdout with \([^()]*\)$/;
+
+/**
+ * The same for the one COPY that there is.
+ *
+ * @throws {NotSupportedError} for any text but `copy (…) to stdout with (…)`, and what {@link checkCommand} refuses
+ */
+export function checkCopy(text: string, tenantId: string): void {
+  if (!copyOut.test(text)) throw new NotSupportedError(`Tenant ${tenantId} can only run COPY (…) TO STDOUT.`, { tenantId });
+  checkCommand(text.slice('copy '.length), tenantId);
 }
 
 /** Whether a command tag shows that a statement did what {@link checkCommand} refuses. */

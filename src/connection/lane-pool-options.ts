@@ -1,3 +1,4 @@
+import type { PoolObserver } from '../telemetry/telemetry.ts';
 import type { ClusterCap } from './cluster-cap.ts';
 import type { Lane } from './lane.ts';
 
@@ -13,6 +14,8 @@ export interface PostgresLanePoolOptions {
   readonly open: (signal: AbortSignal) => Promise<Lane>;
   /** Looks at every new lane before its first unit, such as to refuse its login; when it rejects, the lane is closed and not used. */
   readonly onOpen?: ((lane: Lane) => Promise<void>) | undefined;
+  /** Hears of waits and losses, and reads how many lanes there are. */
+  readonly observer?: PoolObserver | undefined;
   /** Lanes of this pool; 10 unless told. */
   readonly maxLanes?: number | undefined;
   /** Lanes that one tenant may occupy at a time; all of them unless told. */

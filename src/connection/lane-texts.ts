@@ -1,10 +1,27 @@
 import { NotSupportedError } from '../errors.ts';
-import type { TransactionOptions } from './lane.ts';
+import type { TransactionOptions, UnitContext } from './lane.ts';
 
 /** Two statements rather than one with both, so that ORM units keep one prepared text. */
-export const contextText = "select pg_catalog.set_config('tenancy.context', $1, true)";
-export const contextAndPathText = `${contextText}, pg_catalog.set_config('search_path', $2, true)`;
+const contextText = "select pg_catalog.set_config('tenancy.context', $1, true)";
 export const pathText = "select pg_catalog.set_config('search_path', $1, true)";
+
+const pathPart = "pg_catalog.set_config('search_path', $2, true)";
+const namePart = (position: number): string => `pg_catalog.set_config('application_name', $${position}, true)`;
+const contextAndPathText = `${contextText}, ${pathPart}`;
+const contextAndNameText = `${contextText}, ${namePart(2)}`;
+const contextPathAndNameText = `${contextText}, ${pathPart}, ${namePart(3)}`;
+
+/** What sets a unit's context, and the settings that it asks for beside it. */
+export function contextMessage(
+  { searchPath, applicationName }: Pick<UnitContext, 'searchPath' | 'applicationName'>,
+  token: string,
+): { readonly text: string; readonly params: readonly string[] } {
+  if (applicationName === undefined)
+    return searchPath === undefined ? { text: contextText, params: [token] } : { text: contextAndPathText, params: [token, searchPath] };
+  return searchPath === undefined
+    ? { text: contextAndNameText, params: [token, applicationName] }
+    : { text: contextPathAndNameText, params: [token, searchPath, applicationName] };
+}
 
 /**
  * Begins what may read `lastval()`: a tenant's insert is no reason to clean its session, but the number that it drew must not be the next

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { type BackendKey, sendCancelRequest } from './cancel-request.ts';
+import { CopyOut } from './copy-out.ts';
 import type { DriverClient, DriverResult } from './driver-client.ts';
 import { isServerError, type ServerError } from './driver-error.ts';
 import type { LaneAddress } from './lane-socket.ts';
@@ -9,6 +11,8 @@ import { type DriverQuery, guardQuery, ResendRefused } from './query-guard.ts';
 /** What became of one message. A value rather than an exception: units look at all of theirs before they decide. */
 export type WireOutcome =
   | { readonly kind: 'answer'; readonly result: DriverResult }
+  /** A COPY that was asked for has begun; the connection is its until it has ended. */
+  | { readonly kind: 'copy'; readonly copy: CopyOut }
   | { readonly kind: 'refused'; readonly error: ServerError }
   /** The plan was invalidated; the driver was kept from sending it again. */
   | { readonly kind: 'plan' }
@@ -83,6 +87,11 @@ export class LaneWire {
     return this.#send(() => this.#client.unsafe(text, values, { prepare, simple: false }).values());
   }
 
+  /** Sends one COPY … TO STDOUT. */
+  copy(text: string): Promise<WireOutcome> {
+    return this.#send(() => this.#client.unsafe(text, [], { prepare: false, simple: false }), true);
+  }
+
   /**
    * Asks the server to cancel what it is running for this lane; does nothing when `stillWanted` says no at the last moment, or when the
    * request can't be made: the statement then takes its time.
@@ -117,7 +126,7 @@ export class LaneWire {
     clearTimeout(timer);
   }
 
-  #send(make: () => DriverQuery): Promise<WireOutcome> {
+  #send(make: () => DriverQuery, copying = false): Promise<WireOutcome> {
     if (this.lost) return Promise.resolve({ kind: 'lost', executed: false });
     const query = guardQuery(make());
     return new Promise((resolve) => {
@@ -127,7 +136,7 @@ export class LaneWire {
       query.then(
         (result) => {
           this.#pending.delete(pending);
-          resolve(this.#answer(query, result));
+          resolve(copying && result instanceof Readable ? this.#copy(result) : this.#answer(query, result));
         },
         (error: unknown) => {
           this.#pending.delete(pending);
@@ -135,6 +144,12 @@ export class LaneWire {
         },
       );
     });
+  }
+
+  #copy(stream: Readable): WireOutcome {
+    // The driver may not notice a connection that ends while it is paused.
+    void this.ended.then(() => stream.destroy(new Error('The connection ended.')));
+    return { kind: 'copy', copy: new CopyOut(stream) };
   }
 
   #answer(query: DriverQuery, result: unknown): WireOutcome {

@@ -17,6 +17,8 @@ export interface UnitContext {
   readonly searchPath: string | undefined;
   /** Whether the caller wrote the SQL: the lane then cleans the session after the COMMIT. */
   readonly raw: boolean;
+  /** Shown for this unit in `pg_stat_activity`, at most 63 bytes; the lane's own unless told. */
+  readonly applicationName?: string | undefined;
   /** Who goes first when lanes are short: the higher, 0 unless told. The tenant's tier decides it. */
   readonly priority?: number | undefined;
   /** How many lanes this tenant may occupy at a time; the pool's own limit unless told. */
@@ -44,6 +46,11 @@ export interface LaneTransaction {
   /** Runs a statement; the BEGIN and the context travel with the first. */
   execute(statement: Statement, options?: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined }): Promise<StatementResult>;
   savepoint<T>(callback: () => Promise<T>): Promise<T>;
+  /**
+   * Runs one `copy (…) to stdout` as raw SQL and answers its bytes as they come, no faster than they are read. Who stops reading cancels it
+   * on the server; the transaction, or savepoint, that it ran in has then failed.
+   */
+  copyTo(text: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>;
 }
 
 /** One connection on which scoped statements are pipelined. It serves one tenant at a time and never reconnects. */

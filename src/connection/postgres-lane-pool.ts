@@ -30,6 +30,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
   readonly #maxDepth: number;
   readonly #acquireTimeoutMs: number;
   readonly #seat: CapSeat;
+  readonly #unwatch: (() => void) | undefined;
   readonly #slots = new Set<LaneSlot>();
   readonly #queue = new LaneQueue();
   /** Openings that wait for the cluster's cap: given up when nobody waits for a lane any more. */
@@ -56,10 +57,17 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     this.#maxDepth = options.maxDepth ?? 3;
     this.#acquireTimeoutMs = options.acquireTimeoutMs ?? 5_000;
     this.#seat = options.cap.join(options.clusterId, options.clusterMaxLanes, { releaseIdle: () => this.#releaseIdle() });
+    this.#unwatch = options.observer?.watch(this);
   }
 
   get size(): number {
     return this.#slots.size;
+  }
+  /** How many lanes have work under way. */
+  get busy(): number {
+    let busy = 0;
+    for (const slot of this.#slots) if (slot.active > 0) busy++;
+    return busy;
   }
   /** How many wait for a lane. */
   get queued(): number {
@@ -129,7 +137,10 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     };
     if (this.#queue.length === 0) {
       const slot = this.#place(request);
-      if (slot instanceof LaneSlot) return slot;
+      if (slot instanceof LaneSlot) {
+        this.#options.observer?.waited(0);
+        return slot;
+      }
     }
     if (this.#queue.length >= (this.#options.maxQueued ?? 10_000)) throw this.#exhausted(tenantId, 'too many wait already');
     const waiting = this.#queue.wait(
@@ -140,7 +151,14 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
       () => this.#serve(),
     );
     this.#serve();
-    return await waiting;
+    const { observer } = this.#options;
+    if (observer === undefined) return await waiting;
+    const since = performance.now();
+    try {
+      return await waiting;
+    } finally {
+      observer.waited(performance.now() - since);
+    }
   }
 
   /** Finds a lane for a request, or says why there is none. */
@@ -222,7 +240,10 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
 
   #add(slot: LaneSlot): void {
     this.#slots.add(slot);
-    void slot.lane.ended.then(() => this.#drop(slot));
+    void slot.lane.ended.then(() => {
+      if (slot.lane.state === 'lost') this.#options.observer?.lost();
+      this.#drop(slot);
+    });
     slot.watch(this.#options.idleTimeoutMs ?? 30_000, () => this.#retire(slot));
   }
 
@@ -270,6 +291,7 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
     this.#slots.clear();
     await Promise.all([...this.#retiring, ...lanes.map(async (lane) => await lane.close())]);
     this.#seat.leave();
+    this.#unwatch?.();
   }
 
   #exhausted(tenantId: string, why: string): LanesExhaustedError {

@@ -1,8 +1,9 @@
 import { QueryFailedError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
-import { checkCommand, isRefusedTag } from './command-check.ts';
-import { abortedError, lostError, planError, statementError } from './driver-error.ts';
+import { checkCommand, checkCopy, isRefusedTag } from './command-check.ts';
+import type { CopyOut } from './copy-out.ts';
+import { abortedError, isServerError, lostError, planError, statementError } from './driver-error.ts';
 import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
-import { beginText, contextText, pathText } from './lane-texts.ts';
+import { beginText, contextMessage, pathText } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import { encodeParameters } from './parameters.ts';
 import { SavepointTree } from './savepoint-tree.ts';
@@ -75,6 +76,7 @@ class PostgresTransaction implements LaneTransaction {
   #signedAt = 0;
   #pathSet = false;
   #running = 0;
+  #copy: CopyOut | undefined;
   #firstError: Error | undefined;
 
   constructor(setting: TransactionSetting) {
@@ -143,6 +145,40 @@ class PostgresTransaction implements LaneTransaction {
     }, callback);
   }
 
+  async *copyTo(text: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<Uint8Array, void, void> {
+    const { wire, context } = this.#setting;
+    const { tenantId } = context;
+    checkCopy(text, tenantId);
+    const level = this.#savepoints.current;
+    for (let wait = level.inner ?? wire.cancelling; wait !== undefined; wait = level.inner ?? wire.cancelling) await wait;
+    this.#requireLive();
+    this.#savepoints.requireOpen(level);
+    if (signal?.aborted === true) throw abortedError(tenantId, 'A COPY');
+    this.#clean = true;
+    const ahead = this.#ahead(true);
+    const opening = wire.copy(text);
+    const ended = opening.then((opened) => (opened.kind === 'copy' ? opened.copy.ended : undefined));
+    const unwatch = signal === undefined ? undefined : this.#cancelOnAbort(signal, ahead.at(-1), ended);
+    this.#running++;
+    try {
+      const outcomes = await Promise.all([...ahead, opening]);
+      const opened = outcomes.at(-1)!;
+      if (opened.kind === 'answer') {
+        wire.destroy();
+        throw refusedTag(opened.result.command ?? 'a command', tenantId);
+      }
+      if (opened.kind === 'copy') this.#copy = opened.copy;
+      this.#raise(outcomes, signal?.aborted ?? false);
+      if (this.#copy !== undefined) yield* this.#copy.chunks();
+    } catch (error) {
+      throw this.#copyError(error, signal?.aborted ?? false);
+    } finally {
+      await this.#endCopy();
+      this.#running--;
+      await unwatch?.();
+    }
+  }
+
   /** Nothing runs any more from here on. */
   end(): void {
     this.#over = true;
@@ -164,8 +200,30 @@ class PostgresTransaction implements LaneTransaction {
     await this.rollback();
   }
 
+  /** Ends a COPY that nobody reads any more: nothing else can be sent before. */
+  async #endCopy(): Promise<void> {
+    const copy = this.#copy;
+    if (copy === undefined) return;
+    if (!copy.over) {
+      await this.#setting.wire.cancel(() => !copy.over);
+      await copy.drop();
+    }
+    await copy.ended;
+    this.#copy = undefined;
+  }
+
+  #copyError(error: unknown, aborted: boolean): unknown {
+    const { wire, context } = this.#setting;
+    if (wire.lost) return lostError(context.tenantId, false);
+    if (!isServerError(error)) return error;
+    const failed = statementError(error, context.tenantId, aborted);
+    this.#firstError ??= failed;
+    return failed;
+  }
+
   async #finish(command: 'commit' | 'rollback') {
     const { wire, pooled } = this.#setting;
+    await this.#endCopy();
     while (wire.cancelling !== undefined) await wire.cancelling;
     return await endTransaction(wire, command, this.#clean, pooled);
   }
@@ -179,7 +237,8 @@ class PostgresTransaction implements LaneTransaction {
     if (!this.#begun) sent.push(wire.control(this.#begin));
     this.#begun = true;
     if (token !== undefined) {
-      sent.push(wire.bound(contextText, [token], !pooled));
+      const { text, params } = contextMessage({ searchPath: undefined, applicationName: context.applicationName }, token);
+      sent.push(wire.bound(text, params, !pooled));
       this.#signedAt = now;
     }
     if (raw && context.searchPath !== undefined && !this.#pathSet) {
@@ -220,7 +279,7 @@ class PostgresTransaction implements LaneTransaction {
   #raise(outcomes: readonly WireOutcome[], aborted: boolean): void {
     const { tenantId } = this.#setting.context;
     for (const outcome of outcomes) {
-      if (outcome.kind === 'answer') continue;
+      if (outcome.kind === 'answer' || outcome.kind === 'copy') continue;
       const error =
         outcome.kind === 'refused'
           ? statementError(outcome.error, tenantId, aborted)
@@ -246,7 +305,7 @@ class PostgresTransaction implements LaneTransaction {
     }
   }
 
-  #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<WireOutcome>): () => Promise<void> {
+  #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<unknown>): () => Promise<void> {
     let running = true;
     let cancelled: Promise<void> | undefined;
     void answered.then(() => {

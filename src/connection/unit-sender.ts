@@ -3,7 +3,7 @@ import { isRefusedTag } from './command-check.ts';
 import type { DriverResult } from './driver-client.ts';
 import { abortedError, lostError, planError, queryError, statementError } from './driver-error.ts';
 import type { UnitContext } from './lane.ts';
-import { beginCleanText, contextAndPathText, contextText, endTexts } from './lane-texts.ts';
+import { beginCleanText, contextMessage, endTexts } from './lane-texts.ts';
 import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import type { EncodedParameter } from './parameters.ts';
 import { reviveRows } from './raw-types.ts';
@@ -30,10 +30,8 @@ export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boole
   const cancels = wire.cancels;
   const clean = context.raw || leavesSessionState(statement.text);
   const began = wire.control(clean ? beginCleanText : 'begin');
-  const applied =
-    context.searchPath === undefined
-      ? wire.bound(contextText, [unit.token], !pooled)
-      : wire.bound(contextAndPathText, [unit.token, context.searchPath], !pooled);
+  const message = contextMessage(context, unit.token);
+  const applied = wire.bound(message.text, message.params, !pooled);
   const answered = wire.bound(statement.text, unit.params, statement.prepare && !pooled);
   const ended = endTransaction(wire, 'commit', clean, pooled);
 

@@ -11,12 +11,15 @@ export class AmbientTransaction {
   readonly scope: Scope;
   readonly route: Route;
   readonly lane: LaneTransaction;
+  /** Cancels what runs in it; a savepoint's is also that of what is around it. */
+  readonly signal: AbortSignal | undefined;
   #over = false;
 
-  constructor(scope: Scope, route: Route, lane: LaneTransaction) {
+  constructor(scope: Scope, route: Route, lane: LaneTransaction, signal: AbortSignal | undefined) {
     this.scope = scope;
     this.route = route;
     this.lane = lane;
+    this.signal = signal;
   }
 
   get tenantId(): string {
@@ -49,5 +52,5 @@ export class AmbientTransaction {
 /** The transaction that this scope's code is running in; another scope's is never answered. */
 export function ambientTransaction(scope: Scope): AmbientTransaction | undefined {
   const ambient = storage.getStore();
-  return ambient?.scope === scope ? ambient : undefined;
+  return ambient?.scope.root === scope.root ? ambient : undefined;
 }

@@ -12,7 +12,9 @@ import type { TenantQueryResultHKT } from './tenant-rows.ts';
 import { unscoped } from './unscoped.ts';
 
 /** drizzle's session, which also runs what the caller wrote. */
-export type BoundSession = PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> & RawRunner;
+export type BoundSession = PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> & {
+  readonly rawRunner: RawRunner;
+};
 
 /** drizzle's database for one tenant (or for none, to prepare): its builders are bound when they are made. */
 export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> {
@@ -30,7 +32,7 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
 
   /** What raw SQL runs on. */
   get rawRunner(): RawRunner {
-    return this.#session;
+    return this.#session.rawRunner;
   }
 
   override insert(table: PgTable): never {
@@ -52,7 +54,7 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
 
   /** Raw SQL of the caller, as `tenancy.sql`: row-level security holds, scoping does not rewrite it. */
   override execute(query: SQLWrapper | string): never {
-    return new RawQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL(), this.#session) as never;
+    return new RawQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL(), this.#session.rawRunner) as never;
   }
 
   override refreshMaterializedView(): never {

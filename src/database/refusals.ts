@@ -8,9 +8,9 @@ import {
   type TenancyErrorOptions,
   WrongTenantError,
 } from '../errors.ts';
+import { statementFingerprint } from '../telemetry/statement-fingerprint.ts';
 import type { Scope } from '../tenant/scope.ts';
 import type { Binding } from './binding.ts';
-import { statementFingerprint } from './statement-fingerprint.ts';
 
 type Noted = Pick<TenancyErrorOptions, 'auditId' | 'cause'>;
 

@@ -2,7 +2,7 @@ import { is, Param, Placeholder } from 'drizzle-orm';
 import { encryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { ConfigurationError, CrossTenantAccessError } from '../errors.ts';
-import { ComputedTenantId, EncryptedValue, ExecutingTenantId, GivenTenantId } from './deferred.ts';
+import { ComputedTenantId, Deferred, EncryptedValue, ExecutingTenantId, GivenTenantId } from './deferred.ts';
 
 /**
  * Turns a compiled statement's parameters into what the driver takes, for one tenant: placeholders are filled, given tenant ids
@@ -17,7 +17,15 @@ export function resolveParams(
   tenantId: string,
   keys: TenantKeys | undefined,
 ): unknown[] {
-  return params.map((param) => resolve(filled(param, values), tenantId, keys));
+  const resolved = new Array<unknown>(params.length);
+  for (let index = 0; index < params.length; index++) {
+    const param = params[index];
+    // Most are the executing tenant's id or plain values: those must not pay for what placeholders need.
+    if (typeof param !== 'object' || param === null) resolved[index] = param;
+    else if (param instanceof ExecutingTenantId) resolved[index] = tenantId;
+    else resolved[index] = resolve(param instanceof Deferred ? param : filled(param, values), tenantId, keys);
+  }
+  return resolved;
 }
 
 function filled(param: unknown, values: Record<string, unknown>): unknown {

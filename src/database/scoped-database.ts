@@ -3,7 +3,6 @@ import {
   type ExtractTablesWithRelations,
   extractTablesRelationalConfig,
   is,
-  type Logger,
   type TablesRelationalConfig,
 } from 'drizzle-orm';
 import { type PgDatabase, PgTable } from 'drizzle-orm/pg-core';
@@ -11,9 +10,11 @@ import type { Auditor } from '../audit/auditor.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { QueryExecutor } from './query-executor.ts';
 import { createRawSql, type RawSql } from './raw-sql.ts';
 import { Refusals } from './refusals.ts';
+import { createRunTransaction, type RunTransaction } from './scoped-transaction.ts';
 import { SessionPool } from './session-pool.ts';
 import { tableKindOf } from './table-kind.ts';
 import { TenantDatabase } from './tenant-database.ts';
@@ -42,14 +43,15 @@ export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> 
   readonly router: Router;
   readonly keys: KeyRing;
   readonly auditor: Auditor;
-  /** Gets every statement's text; of its parameters only how many there are. */
-  readonly logger?: Logger | undefined;
+  /** Hears of every statement. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
-/** The two ways to a tenant's rows. */
+/** The ways to a tenant's rows. */
 export interface ScopedDatabase<TSchema extends Record<string, unknown>> {
   readonly db: ScopedPgDatabase<TSchema>;
   readonly sql: RawSql;
+  readonly transaction: RunTransaction<TSchema>;
 }
 
 /**
@@ -76,7 +78,7 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
     router: options.router,
     keys: options.keys,
     refusals: new Refusals(options.auditor),
-    logger: options.logger,
+    telemetry: options.telemetry,
   });
   const sessions = new SessionPool({
     dialect: new TenantDialect(),
@@ -86,5 +88,6 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
   return Object.freeze({
     db: new TenantDatabase(() => sessions.current()) as unknown as ScopedPgDatabase<TSchema>,
     sql: createRawSql(() => sessions.current().rawRunner),
+    transaction: createRunTransaction<TSchema>(sessions, options.telemetry),
   });
 }

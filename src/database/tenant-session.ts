@@ -5,11 +5,11 @@ import { NotSupportedError } from '../errors.ts';
 import type { Binding } from './binding.ts';
 import { CompiledQuery } from './compiled-query.ts';
 import type { QueryExecutor } from './query-executor.ts';
-import type { RawRunner } from './raw-query.ts';
+import { RawStatements } from './raw-statements.ts';
 import type { SessionSchema } from './session-schema.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
 import { type ResultMapper, TenantPreparedQuery } from './tenant-prepared-query.ts';
-import { type TenantQueryResultHKT, type TenantRows, tenantRows } from './tenant-rows.ts';
+import type { TenantQueryResultHKT } from './tenant-rows.ts';
 import { TenantTransaction } from './tenant-transaction.ts';
 import { unscoped } from './unscoped.ts';
 
@@ -19,9 +19,16 @@ export interface TenantSessionOptions {
   readonly schema: SessionSchema;
 }
 
+/** drizzle's options of a transaction, and a signal that ends it. */
+export interface SessionTransactionConfig extends PgTransactionConfig {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** drizzle's session for queries of one tenant, or of one transaction of it. It holds no connection. */
-export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> implements RawRunner {
+export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig> {
   static override readonly [entityKind]: string = 'TenancySession';
+  /** Runs SQL that the caller wrote, under the tenant's search_path. */
+  readonly rawRunner: RawStatements;
   readonly #options: TenantSessionOptions;
   readonly #binding: Binding;
 
@@ -29,6 +36,7 @@ export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string
     super(options.dialect.asPgDialect);
     this.#options = options;
     this.#binding = binding;
+    this.rawRunner = new RawStatements(options.executor, binding, (query) => options.dialect.rawToQuery(query));
   }
 
   override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
@@ -50,24 +58,12 @@ export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string
     return new TenantPreparedQuery<T>(this.#options.executor, binding, query, fields, mapper as ResultMapper | undefined);
   }
 
-  /** Runs SQL that the caller wrote, under the tenant's search_path. */
-  async raw<T>(query: SQL): Promise<TenantRows<T>> {
-    const compiled = this.#options.dialect.rawToQuery(query);
-    return this.#options.executor.execute(this.#binding, {
-      query: compiled,
-      values: {},
-      rows: 'object',
-      raw: true,
-      map: (result) => tenantRows<T>(result),
-    });
-  }
-
   override async execute<T>(query: SQL): Promise<T> {
-    return (await this.raw(query)) as T;
+    return (await this.rawRunner.run(query)) as T;
   }
 
   override async all<T = unknown>(query: SQL): Promise<T[]> {
-    return this.raw<T>(query);
+    return this.rawRunner.run<T>(query);
   }
 
   /** What `$count` runs: built by the dialect, so not raw. */
@@ -84,14 +80,15 @@ export class TenantSession extends PgSession<TenantQueryResultHKT, Record<string
 
   override async transaction<T>(
     callback: (tx: PgTransaction<TenantQueryResultHKT, Record<string, unknown>, TablesRelationalConfig>) => Promise<T>,
-    config: PgTransactionConfig = {},
+    config: SessionTransactionConfig = {},
   ): Promise<T> {
-    const { isolationLevel, accessMode, deferrable } = config;
+    const { isolationLevel, accessMode, deferrable, signal } = config;
     const options = {
       // PostgreSQL treats the two alike.
       isolationLevel: isolationLevel === 'read uncommitted' ? ('read committed' as const) : isolationLevel,
       accessMode,
       deferrable,
+      signal,
     };
     return this.#options.executor.transaction(this.#binding, options, (transaction) => {
       const session = new TenantSession(this.#options, { tenantId: transaction.tenantId, transaction, anyTenant: false });

@@ -30,6 +30,8 @@ export interface CatalogRouterOptions {
   readonly idleMs?: number | undefined;
   /** How long a signed context is valid, in seconds; 120 unless told. */
   readonly contextTtlSeconds?: number | undefined;
+  /** Put before the tenant's id in `application_name` of its units; the lanes keep their own name unless told. */
+  readonly applicationName?: string | undefined;
   /** A monotonic clock in milliseconds. */
   readonly now?: (() => number) | undefined;
 }
@@ -127,7 +129,7 @@ export class CatalogRouter implements Router, AsyncDisposable {
     const { placement, cluster } = record;
     const { pool, user } = await this.#pools.pool(cluster, placement.database);
     const signer = await this.#signers.signer({ clusterId: cluster.id, database: placement.database, audience: user });
-    const route = tenantRoute(record, pool, signer);
+    const route = tenantRoute(record, pool, signer, this.#options.applicationName);
     this.#routes.set(record, route);
     return route;
   }

@@ -43,16 +43,14 @@ export class LoginPool implements LanePool {
     if (this.#current === undefined) await this.#open();
   }
 
-  async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
-    return await (this.#current ?? (await this.#open())).run(unit, signal);
+  run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
+    return this.#current === undefined ? this.#opened().then((pool) => pool.run(unit, signal)) : this.#current.run(unit, signal);
   }
 
-  async transaction<T>(
-    context: UnitContext,
-    options: TransactionOptions,
-    callback: (transaction: LaneTransaction) => Promise<T>,
-  ): Promise<T> {
-    return await (this.#current ?? (await this.#open())).transaction(context, options, callback);
+  transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+    return this.#current === undefined
+      ? this.#opened().then((pool) => pool.transaction(context, options, callback))
+      : this.#current.transaction(context, options, callback);
   }
 
   /** Closes the lanes if nothing ran on them for that long. */
@@ -85,6 +83,13 @@ export class LoginPool implements LanePool {
         this.#leaving.delete(pool);
       })
       .catch(() => {});
+  }
+
+  async #opened(): Promise<TrackedPool> {
+    const pool = await this.#open();
+    // Another login may have taken its place between the opening and now.
+    if (this.#current !== pool) this.#requireServing();
+    return pool;
   }
 
   #open(): Promise<TrackedPool> {

@@ -1,6 +1,7 @@
 import { ClusterCap } from '../connection/cluster-cap.ts';
 import { openPostgresLane } from '../connection/postgres-lane.ts';
 import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { OpenPool } from './pool-request.ts';
 
 /** Limits of the connections to tenant databases (docs/concepts.md, "Words": lane). Each must be at least 1. */
@@ -14,10 +15,17 @@ export interface LaneOptions {
   readonly acquireTimeoutMs?: number | undefined;
   /** After how long without work a lane is closed, in milliseconds; 30,000 unless told. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Whether `application_name` names the tenant, `<application>/<tenant>`, for as long as its transaction lasts; false unless told. Every
+   * session of the same login can read it in `pg_stat_activity`, raw SQL of another tenant included (docs/observability.md).
+   */
+  readonly tenantInApplicationName?: boolean | undefined;
 }
 
 /** Opens pools of postgres.js lanes; all of them share one cap per cluster. */
-export function openPostgresPool(options: LaneOptions & { readonly applicationName: string }): OpenPool {
+export function openPostgresPool(
+  options: LaneOptions & { readonly applicationName: string; readonly telemetry?: Telemetry | undefined },
+): OpenPool {
   const cap = new ClusterCap();
   return ({ cluster, database, credentials }) =>
     new PostgresLanePool({
@@ -28,6 +36,7 @@ export function openPostgresPool(options: LaneOptions & { readonly applicationNa
       maxLanes: options.maxPerDatabase,
       acquireTimeoutMs: options.acquireTimeoutMs,
       idleTimeoutMs: options.idleTimeoutMs,
+      observer: options.telemetry?.pool(cluster.id, database),
       open: async (signal) =>
         await openPostgresLane({
           host: cluster.host,

@@ -1,16 +1,20 @@
 import type { Auditor } from '../audit/auditor.ts';
 import { AbortedError, ConfigurationError, CrossTenantAccessError, TenancyError } from '../errors.ts';
-import { type CrossTenantGrant, currentScope, enterScope, Scope } from '../tenant/scope.ts';
+import { type CrossTenantGrant, currentScope, enterPart, enterScope, Scope } from '../tenant/scope.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import { parseTenantId, type TenantId } from '../tenant/tenant-id.ts';
 import type { CrossTenantRequest } from './cross-tenant-request.ts';
 import type { Router } from './route.ts';
 
-/** What `tenancy.run` takes beside tenant and callback; a scope that is open already keeps its own. */
+/** What `tenancy.run` takes beside tenant and callback. */
 export interface RunOptions {
-  /** Goes into every audit entry of this scope. */
+  /** Goes into every audit entry of this scope; inside the same tenant's scope that one's stays. */
   readonly requestId?: string | undefined;
-  /** Ends the wait for the scope to open, before the callback is called; it does not reach into the callback. */
+  /**
+   * Ends the wait for the scope to open. Once the callback runs, it cancels the scope's running statements on the server, rolls its open
+   * transactions back and refuses every later statement with {@link AbortedError}; the callback itself goes on until it settles. Inside the
+   * same tenant's scope it does so for what this callback starts.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,14 +35,27 @@ export class ScopeRunner {
   }
 
   /** Runs a callback as one tenant. Inside the same tenant's scope it only calls it; inside another's it is refused and audited. */
-  async run<T>(id: TenantId, callback: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
+  run<T>(id: TenantId, callback: () => T | PromiseLike<T>, options?: RunOptions): Promise<T> {
     const outer = currentScope();
-    if (outer !== undefined && !outer.over) {
-      if (outer.tenant.id === id) return await callback();
-      await this.#refuseNested(outer, parseTenantId(id));
-    }
-    const tenant = await this.#resolve(id, options.signal);
-    return await enterScope(new Scope(tenant, { requestId: options.requestId }), callback);
+    if (outer !== undefined && !outer.over) return this.#runInside(outer, id, callback, options?.signal);
+    // A known tenant is entered at once: nothing is awaited before its callback is called.
+    const route = this.#router.cached(id);
+    if (route === undefined || options?.signal?.aborted === true) return this.#runUnknown(id, callback, options);
+    return enterScope(new Scope(route.tenant, scopeOptions(options)), callback);
+  }
+
+  async #runInside<T>(outer: Scope, id: TenantId, callback: () => T | PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (outer.tenant.id !== id) return this.#refuseNested(outer, parseTenantId(id));
+    if (signal === undefined) return await callback();
+    requireUnaborted(signal, id);
+    return await enterPart(outer.within(signal), callback);
+  }
+
+  async #runUnknown<T>(id: TenantId, callback: () => T | PromiseLike<T>, options: RunOptions | undefined): Promise<T> {
+    const signal = options?.signal;
+    const tenant = await this.#resolve(id, signal);
+    requireUnaborted(signal, id);
+    return await enterScope(new Scope(tenant, scopeOptions(options)), callback);
   }
 
   /**
@@ -97,6 +114,16 @@ export class ScopeRunner {
       hint: 'End the first scope, or use tenancy.acrossTenants({ actor, reason, tenants }, …).',
     });
   }
+}
+
+/** Only what a caller may give: a grant comes from an audit entry. */
+function scopeOptions(options: RunOptions | undefined): RunOptions | undefined {
+  return options === undefined ? undefined : { requestId: options.requestId, signal: options.signal };
+}
+
+function requireUnaborted(signal: AbortSignal | undefined, id: TenantId): void {
+  if (signal?.aborted !== true) return;
+  throw new AbortedError(`The scope of tenant "${id}" was aborted before its callback was called.`, { tenantId: id, cause: signal.reason });
 }
 
 function checkRequest(request: CrossTenantRequest): CrossTenantRequest {

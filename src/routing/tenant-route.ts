@@ -13,12 +13,25 @@ export interface TenantSigner {
 const referenceSchema = 'reference';
 const extensionsSchema = 'extensions';
 
-/** Puts a route together; frozen, and the same for as long as the catalog's record is. */
-export function tenantRoute(record: TenantRecord, pool: LanePool, signer: TenantSigner): Route {
+/**
+ * Puts a route together; frozen, and the same for as long as the catalog's record is.
+ *
+ * @param application names the tenant behind it in `application_name`; nothing is named unless told
+ */
+export function tenantRoute(record: TenantRecord, pool: LanePool, signer: TenantSigner, application?: string): Route {
   const { tenant, placement } = record;
+  const applicationName = application === undefined ? undefined : applicationNameOf(application, tenant.id);
   const sign = (backendPid: number, grant?: string): string => signer.sign(tenant.id, backendPid, grant);
   const context = (searchPath: string | undefined, raw: boolean): UnitContext =>
-    Object.freeze({ tenantId: tenant.id, sign, searchPath, raw, priority: tenant.tier.priority, maxLanes: tenant.tier.maxLanes });
+    Object.freeze({
+      tenantId: tenant.id,
+      sign,
+      searchPath,
+      raw,
+      applicationName,
+      priority: tenant.tier.priority,
+      maxLanes: tenant.tier.maxLanes,
+    });
   return Object.freeze({
     tenant,
     placement,
@@ -27,6 +40,14 @@ export function tenantRoute(record: TenantRecord, pool: LanePool, signer: Tenant
     context: context(undefined, false),
     rawContext: context(searchPathOf(placement.schema, tenant.id), true),
   });
+}
+
+const maxApplicationName = 63;
+
+/** PostgreSQL keeps 63 bytes and writes what is not ASCII as `?`: the application's part is cut, so that the tenant's is whole. */
+function applicationNameOf(application: string, tenantId: string): string {
+  const ascii = application.replace(/[^\x20-\x7e]/g, '?');
+  return `${ascii.slice(0, maxApplicationName - 1 - tenantId.length)}/${tenantId}`;
 }
 
 /** `pg_temp` stands last, or a temporary table would take the place of the tenant's. */

@@ -32,26 +32,12 @@ export class TrackedPool implements LanePool {
     return this.#active > 0 ? 0 : this.#now() - this.#usedAt;
   }
 
-  async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
-    this.#active++;
-    try {
-      return await this.#pool.run(unit, signal);
-    } finally {
-      this.#leave();
-    }
+  run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
+    return this.#counted(this.#pool.run(unit, signal));
   }
 
-  async transaction<T>(
-    context: UnitContext,
-    options: TransactionOptions,
-    callback: (transaction: LaneTransaction) => Promise<T>,
-  ): Promise<T> {
-    this.#active++;
-    try {
-      return await this.#pool.transaction(context, options, callback);
-    } finally {
-      this.#leave();
-    }
+  transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
+    return this.#counted(this.#pool.transaction(context, options, callback));
   }
 
   /** Closes the pool as soon as what runs on it has ended. */
@@ -68,8 +54,15 @@ export class TrackedPool implements LanePool {
     return this.#closing;
   }
 
-  #leave(): void {
+  /** The caller gets the pool's own promise: another one for every statement would cost more than the count. */
+  #counted<T>(work: Promise<T>): Promise<T> {
+    this.#active++;
+    work.then(this.#leave, this.#leave);
+    return work;
+  }
+
+  readonly #leave = (): void => {
     this.#usedAt = this.#now();
     if (--this.#active === 0 && this.#retired) this.close().catch(() => {});
-  }
+  };
 }

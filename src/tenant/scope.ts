@@ -9,26 +9,62 @@ export interface CrossTenantGrant {
   readonly reason: string;
 }
 
+export interface ScopeOptions {
+  readonly grant?: CrossTenantGrant | undefined;
+  readonly requestId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One tenant's context in AsyncLocalStorage, from the moment `run` enters its callback until that settles. */
 export class Scope {
   readonly tenant: Tenant;
   readonly grant: CrossTenantGrant | undefined;
   readonly requestId: string | undefined;
+  /** Once it fires, the scope's running statements are cancelled and later ones refused. */
+  readonly signal: AbortSignal | undefined;
+  /** The scope that this one is a part of, or itself: they end together, and share a transaction. */
+  readonly root: Scope;
   #over = false;
+  #leaving: Set<() => void> | undefined;
 
-  constructor(tenant: Tenant, options: { readonly grant?: CrossTenantGrant | undefined; readonly requestId?: string | undefined } = {}) {
+  constructor(tenant: Tenant, options?: ScopeOptions, root?: Scope) {
     this.tenant = tenant;
-    this.grant = options.grant;
-    this.requestId = options.requestId;
+    this.grant = options?.grant;
+    this.requestId = options?.requestId;
+    this.signal = options?.signal;
+    this.root = root ?? this;
   }
 
   /** Whether the callback has settled: work that still runs under this scope then is refused. */
   get over(): boolean {
-    return this.#over;
+    return this.root.#over;
+  }
+
+  /** The same scope for a part of its work that can be aborted by itself. */
+  within(signal: AbortSignal): Scope {
+    const both = this.signal === undefined ? signal : AbortSignal.any([this.signal, signal]);
+    return new Scope(this.tenant, { grant: this.grant, requestId: this.requestId, signal: both }, this.root);
+  }
+
+  /** Calls back when the scope ends, at once if it has; for what must not outlive it. @returns what takes the callback back */
+  onEnd(callback: () => void): () => void {
+    const { root } = this;
+    if (root.#over) callback();
+    else {
+      root.#leaving ??= new Set();
+      root.#leaving.add(callback);
+    }
+    return () => {
+      root.#leaving?.delete(callback);
+    };
   }
 
   end(): void {
     this.#over = true;
+    if (this.#leaving === undefined) return;
+    const leaving = this.#leaving;
+    this.#leaving = undefined;
+    for (const leave of leaving) leave();
   }
 }
 
@@ -56,10 +92,19 @@ export function requireScope(attempt = 'Tenant data was asked for'): Scope {
  * Runs a callback inside a scope and ends the scope when the callback has settled. A thenable that the callback returns, such as a
  * drizzle builder, is awaited inside, so that it runs as this tenant and not as whoever awaits the result.
  */
-export async function enterScope<T>(scope: Scope, callback: () => T | PromiseLike<T>): Promise<T> {
+export function enterScope<T>(scope: Scope, callback: () => T | PromiseLike<T>): Promise<T> {
+  return storage.run(scope, settled<T>, callback, scope);
+}
+
+/** Runs a callback in a part of a scope that is open, which goes on afterwards. */
+export function enterPart<T>(part: Scope, callback: () => T | PromiseLike<T>): Promise<T> {
+  return storage.run(part, settled<T>, callback, undefined);
+}
+
+async function settled<T>(callback: () => T | PromiseLike<T>, ending: Scope | undefined): Promise<T> {
   try {
-    return await storage.run(scope, async () => await callback());
+    return await callback();
   } finally {
-    scope.end();
+    ending?.end();
   }
 }

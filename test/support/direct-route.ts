@@ -80,6 +80,7 @@ export class DirectPool implements LanePool {
           throw error;
         }
       },
+      copyTo: (text) => this.#copy(context, text),
     };
     try {
       const result = await callback(transaction);
@@ -91,6 +92,12 @@ export class DirectPool implements LanePool {
       await this.#sql.unsafe('rollback');
       throw error;
     }
+  }
+
+  async *#copy(context: UnitContext, text: string): AsyncGenerator<Uint8Array> {
+    await this.#sql.unsafe(`select set_config('search_path', $1, true)`, [context.searchPath ?? '']);
+    const stream = await this.#sql.unsafe(text).readable();
+    for await (const chunk of stream) yield chunk as Buffer;
   }
 
   async #statement({ text, params, rows }: Statement): Promise<StatementResult> {

@@ -52,6 +52,9 @@ export class FakeLane implements Lane {
         over: false,
         execute: async () => ({ rows: [this.id], rowCount: 0, command: '' }),
         savepoint: async (inner) => await inner(),
+        copyTo: () => {
+          throw new Error('not here');
+        },
       });
     } finally {
       this.#exclusive = false;

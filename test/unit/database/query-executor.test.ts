@@ -5,6 +5,7 @@ import type { Unit } from '../../../src/connection/lane.ts';
 import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
 import { PlanInvalidatedError } from '../../../src/errors.ts';
+import { Telemetry } from '../../../src/telemetry/telemetry.ts';
 import { archive, schema, suppliers } from '../../integration/database/sample-schema.ts';
 import { DirectRouter, runAs, TestKeyRing } from '../../support/direct-route.ts';
 
@@ -42,11 +43,11 @@ beforeEach(() => {
     router: new DirectRouter(pool, { alpha: 'alpha_schema', beta: 'we"ird' }),
     keys,
     auditor: new Auditor([]),
-    logger: {
+    telemetry: Telemetry.of(undefined, {
       logQuery: (text, params) => {
         logged.push({ text, params });
       },
-    },
+    }),
   }));
 });
 
