@@ -1,18 +1,19 @@
 import { QueryFailedError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
 import { checkCommand, isRefusedTag } from './command-check.ts';
 import { abortedError, lostError, planError, statementError } from './driver-error.ts';
+import { endTransaction } from './explicit-unit.ts';
 import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
 import { beginText, contextText, pathText } from './lane-texts.ts';
-import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import { encodeParameters } from './parameters.ts';
 import { SavepointTree } from './savepoint-tree.ts';
 import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
-import { endError, endTransaction, refusedTag, resultOf } from './unit-sender.ts';
+import { endError, refusedTag, resultOf } from './unit-sender.ts';
+import type { Wire, WireOutcome } from './wire.ts';
 
 /** What a transaction runs on and as whom. */
 export interface TransactionSetting {
-  readonly wire: LaneWire;
+  readonly wire: Wire;
   readonly backendPid: number;
   readonly pooled: boolean;
   readonly context: UnitContext;
@@ -167,7 +168,7 @@ class PostgresTransaction implements LaneTransaction {
   async #finish(command: 'commit' | 'rollback') {
     const { wire, pooled } = this.#setting;
     while (wire.cancelling !== undefined) await wire.cancelling;
-    return await endTransaction(wire, command, this.#clean, pooled);
+    return await endTransaction(wire, command, { clean: this.#clean, pooled });
   }
 
   /** What must be written ahead of a statement, in the same breath: BEGIN and context, a renewed token, the search_path of raw SQL. */
@@ -210,9 +211,9 @@ class PostgresTransaction implements LaneTransaction {
     const { wire, context } = this.#setting;
     this.#raise(outcomes, aborted);
     const { result } = outcomes.at(-1) as Extract<WireOutcome, { kind: 'answer' }>;
-    if (isRefusedTag(result.command ?? '')) {
+    if (isRefusedTag(result.command)) {
       wire.destroy();
-      throw refusedTag(result.command!, context.tenantId);
+      throw refusedTag(result.command, context.tenantId);
     }
     return resultOf(statement, result);
   }

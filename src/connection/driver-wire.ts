@@ -1,46 +1,40 @@
 import type { Socket } from 'node:net';
-import { type BackendKey, sendCancelRequest } from './cancel-request.ts';
+import { CancelGate } from './cancel-gate.ts';
+import type { BackendKey } from './cancel-request.ts';
 import type { DriverClient, DriverResult } from './driver-client.ts';
-import { isServerError, type ServerError } from './driver-error.ts';
+import { isServerError } from './driver-error.ts';
+import { sendAsTransaction } from './explicit-unit.ts';
 import type { LaneAddress } from './lane-socket.ts';
 import type { EncodedParameter } from './parameters.ts';
 import { type DriverQuery, guardQuery, ResendRefused } from './query-guard.ts';
-
-/** What became of one message. A value rather than an exception: units look at all of theirs before they decide. */
-export type WireOutcome =
-  | { readonly kind: 'answer'; readonly result: DriverResult }
-  | { readonly kind: 'refused'; readonly error: ServerError }
-  /** The plan was invalidated; the driver was kept from sending it again. */
-  | { readonly kind: 'plan' }
-  /** The connection died; `executed` says whether the message may have been written before. */
-  | { readonly kind: 'lost'; readonly executed: boolean };
+import { SocketHold } from './socket-hold.ts';
+import type { PreparedUnit, UnitAnswer, Wire, WireOutcome, WireResult } from './wire.ts';
 
 interface Pending {
   readonly query: DriverQuery;
   readonly settle: (outcome: WireOutcome) => void;
 }
 
-/**
- * Messages over one connection, in the order in which they were given, until it dies. Every message is settled exactly once, also those
- * that the driver would keep queued for a connection that never comes.
- */
-export class LaneWire {
-  /** Resolves when the connection has ended. */
+/** A wire over postgres.js. Also settles what the driver would keep queued for a connection that never comes. */
+export class DriverWire implements Wire {
   readonly ended: Promise<void>;
   readonly #client: DriverClient;
+  readonly #hold: SocketHold;
   readonly #socket: Socket;
-  readonly #address: LaneAddress;
+  readonly #pooled: boolean;
+  readonly #cancels: CancelGate;
   readonly #pending = new Set<Pending>();
   #key: BackendKey | undefined;
   #lost = false;
-  #cancels = 0;
-  #cancelling: Promise<void> | undefined;
   #statements = 0;
 
-  constructor(client: DriverClient, socket: Socket, address: LaneAddress) {
+  /** @param pooled whether a pooler in transaction mode stands between: nothing is kept prepared */
+  constructor(client: DriverClient, socket: Socket, address: LaneAddress, pooled: boolean) {
     this.#client = client;
     this.#socket = socket;
-    this.#address = address;
+    this.#pooled = pooled;
+    this.#hold = new SocketHold(socket);
+    this.#cancels = new CancelGate(address, this);
     this.ended = new Promise((resolve) => {
       // Registered before the driver's listeners, so that nothing of ours waits for what the driver makes of the loss.
       socket.once('close', () => {
@@ -51,7 +45,6 @@ export class LaneWire {
     });
   }
 
-  /** Also from the moment on in which it was given up: what is sent then is surely not sent. */
   get lost(): boolean {
     return this.#lost || this.#socket.destroyed;
   }
@@ -59,62 +52,56 @@ export class LaneWire {
   get key(): BackendKey | undefined {
     return this.#key;
   }
-  /** How many statements the server keeps prepared for this lane, those that the driver has forgotten included. */
+  /** Those that the driver has forgotten included: it never lets go of one. */
   get statements(): number {
     return this.#statements;
   }
-  /** How many cancel requests were made so far: a unit that saw the number change may have been hit by another's. */
   get cancels(): number {
-    return this.#cancels;
+    return this.#cancels.count;
   }
-  /** Pending while a cancel request is under way; nothing new may be sent before, or it could be hit instead. */
   get cancelling(): Promise<void> | undefined {
-    return this.#cancelling;
+    return this.#cancels.underWay;
   }
 
-  /** Sends text of the lane's own, in the simple protocol: it may hold several commands and takes no values. */
   control(text: string): Promise<WireOutcome> {
-    return this.#send(() => this.#client.unsafe(text, [], { prepare: false, simple: true }));
+    return this.#send(() => this.#client.unsafe(text, [], { prepare: false, simple: true }).values());
   }
 
-  /** Sends one statement with its values apart, in the extended protocol, which refuses a second command in its text. */
   bound(text: string, params: readonly EncodedParameter[], prepare: boolean): Promise<WireOutcome> {
     const values = params.map((value) => (value === null || typeof value === 'string' ? value : this.#client.typed(value.text, value.oid)));
     return this.#send(() => this.#client.unsafe(text, values, { prepare, simple: false }).values());
   }
 
-  /**
-   * Asks the server to cancel what it is running for this lane; does nothing when `stillWanted` says no at the last moment, or when the
-   * request can't be made: the statement then takes its time.
-   */
-  async cancel(stillWanted: () => boolean): Promise<void> {
-    while (this.#cancelling !== undefined) await this.#cancelling;
-    if (this.#key === undefined || this.#lost || !stillWanted()) return;
-    const request = sendCancelRequest(this.#address, this.#key, () => {
-      if (this.#lost || !stillWanted()) return false;
-      this.#cancels++;
-      return true;
-    })
-      .catch(() => {})
-      .finally(() => {
-        this.#cancelling = undefined;
-      });
-    this.#cancelling = request;
-    await request;
+  unit(unit: PreparedUnit, settle: (answer: UnitAnswer) => void, onBegan?: () => void): void {
+    const { began, answered } = sendAsTransaction(this, unit, { clean: false, pooled: this.#pooled });
+    if (onBegan !== undefined) void began.then(onBegan);
+    void answered.then(settle);
   }
 
-  /** Ends the connection at once; whatever is under way is lost. */
+  async cancel(stillWanted: () => boolean): Promise<void> {
+    await this.#cancels.cancel(stillWanted);
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }
 
-  /** Ends the session in good order. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), 2_000);
     timer.unref();
     await Promise.race([this.#client.end({ timeout: 1 }), this.ended]);
     await this.ended;
     clearTimeout(timer);
+  }
+
+  /**
+   * Gives the socket up, logged in and idle, to another owner: the driver hears nothing of it any more and has no reason to write.
+   * This wire is lost from then on.
+   */
+  handOver(): void {
+    if (this.#pending.size > 0 || this.lost) throw new Error('A wire that is busy or lost can’t be handed over.');
+    this.#lost = true;
+    this.#hold.release();
   }
 
   #send(make: () => DriverQuery): Promise<WireOutcome> {
@@ -140,7 +127,7 @@ export class LaneWire {
   #answer(query: DriverQuery, result: unknown): WireOutcome {
     this.#key ??= query.state ?? undefined;
     if (query.prepare === true && query.prepared === false) this.#statements++;
-    if (Array.isArray(result)) return { kind: 'answer', result: result as DriverResult };
+    if (Array.isArray(result)) return { kind: 'answer', result: resultOf(result as DriverResult) };
     // A COPY stream: it would hold the connection for as long as nobody reads it.
     this.destroy();
     return { kind: 'lost', executed: true };
@@ -167,4 +154,15 @@ export class LaneWire {
     // Rejects what the driver still has queued; its own reconnecting is refused by the socket factory.
     void this.#client.end({ timeout: 0 }).catch(() => {});
   }
+}
+
+/** Several commands in one message answer a list of results, of which the first counts. */
+function resultOf(answer: DriverResult): WireResult {
+  const result = answer.command === undefined ? (answer[0] as DriverResult) : answer;
+  return {
+    rows: result.slice() as unknown[][],
+    columns: result.columns ?? [],
+    command: result.command ?? '',
+    count: result.count ?? 0,
+  };
 }
