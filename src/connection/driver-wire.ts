@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { CancelGate } from './cancel-gate.ts';
 import type { BackendKey } from './cancel-request.ts';
+import { CopyBuffer } from './copy-buffer.ts';
 import type { DriverClient, DriverResult } from './driver-client.ts';
 import { isServerError } from './driver-error.ts';
 import { sendAsTransaction } from './explicit-unit.ts';
@@ -8,11 +10,13 @@ import type { LaneAddress } from './lane-socket.ts';
 import type { EncodedParameter } from './parameters.ts';
 import { type DriverQuery, guardQuery, ResendRefused } from './query-guard.ts';
 import { SocketHold } from './socket-hold.ts';
-import type { PreparedUnit, UnitAnswer, Wire, WireOutcome, WireResult } from './wire.ts';
+import type { PreparedUnit, UnitAnswer, Wire, WireCopy, WireOutcome, WireResult } from './wire.ts';
 
 interface Pending {
   readonly query: DriverQuery;
   readonly settle: (outcome: WireOutcome) => void;
+  /** Whether the driver may answer with the stream of a COPY. */
+  readonly copies: boolean;
 }
 
 /** A wire over postgres.js. Also settles what the driver would keep queued for a connection that never comes. */
@@ -78,6 +82,34 @@ export class DriverWire implements Wire {
     void answered.then(settle);
   }
 
+  copyTo(text: string): WireCopy {
+    let source: Readable | undefined;
+    const data = new CopyBuffer({ pause: () => source?.pause(), resume: () => source?.resume() });
+    const outcome = new Promise<WireOutcome>((resolve) => {
+      const send = this.#send(
+        () => this.#client.unsafe(text, [], { prepare: false, simple: false }).values(),
+        (stream) => {
+          source = stream;
+          stream.on('error', (error) => {
+            data.end();
+            resolve(isServerError(error) ? { kind: 'refused', error } : { kind: 'lost', executed: true });
+          });
+          stream.on('end', () => {
+            data.end();
+            resolve({ kind: 'answer', result: copied });
+          });
+          stream.on('data', (chunk: Buffer) => data.push(chunk));
+        },
+      );
+      void send.then((answer) => {
+        if (answer.kind === 'answer') return;
+        data.end();
+        resolve(answer);
+      });
+    });
+    return { data, outcome };
+  }
+
   async cancel(stillWanted: () => boolean): Promise<void> {
     await this.#cancels.cancel(stillWanted);
   }
@@ -104,17 +136,18 @@ export class DriverWire implements Wire {
     this.#hold.release();
   }
 
-  #send(make: () => DriverQuery): Promise<WireOutcome> {
+  #send(make: () => DriverQuery, onCopy?: (stream: Readable) => void): Promise<WireOutcome> {
     if (this.lost) return Promise.resolve({ kind: 'lost', executed: false });
     const query = guardQuery(make());
     return new Promise((resolve) => {
-      const pending: Pending = { query, settle: resolve };
+      const pending: Pending = { query, settle: resolve, copies: onCopy !== undefined };
+      if (onCopy !== undefined) onStream(query, onCopy);
       this.#pending.add(pending);
       // `then` is what hands the query over; the driver does so one microtask later and keeps the order.
       query.then(
         (result) => {
           this.#pending.delete(pending);
-          resolve(this.#answer(query, result));
+          resolve(this.#answer(pending, result));
         },
         (error: unknown) => {
           this.#pending.delete(pending);
@@ -124,10 +157,11 @@ export class DriverWire implements Wire {
     });
   }
 
-  #answer(query: DriverQuery, result: unknown): WireOutcome {
+  #answer({ query, copies }: Pending, result: unknown): WireOutcome {
     this.#key ??= query.state ?? undefined;
     if (query.prepare === true && query.prepared === false) this.#statements++;
     if (Array.isArray(result)) return { kind: 'answer', result: resultOf(result as DriverResult) };
+    if (copies && result instanceof Readable) return { kind: 'answer', result: copied };
     // A COPY stream: it would hold the connection for as long as nobody reads it.
     this.destroy();
     return { kind: 'lost', executed: true };
@@ -156,6 +190,15 @@ export class DriverWire implements Wire {
   }
 }
 
+/** Hands a COPY's stream over at once: it may fail before its promise could be awaited, and a stream's unheard error ends the process. */
+function onStream(query: DriverQuery, take: (stream: Readable) => void): void {
+  const resolve = query.resolve;
+  query.resolve = (value) => {
+    if (value instanceof Readable) take(value);
+    resolve(value);
+  };
+}
+
 /** Several commands in one message answer a list of results, of which the first counts. */
 function resultOf(answer: DriverResult): WireResult {
   const result = answer.command === undefined ? (answer[0] as DriverResult) : answer;
@@ -166,3 +209,5 @@ function resultOf(answer: DriverResult): WireResult {
     count: result.count ?? 0,
   };
 }
+
+const copied: WireResult = { rows: [], columns: [], command: 'COPY', count: 0 };

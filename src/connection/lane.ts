@@ -44,6 +44,13 @@ export interface LaneTransaction {
   /** Runs a statement; the BEGIN and the context travel with the first. */
   execute(statement: Statement, options?: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined }): Promise<StatementResult>;
   savepoint<T>(callback: () => Promise<T>): Promise<T>;
+  /**
+   * Runs one `COPY … TO STDOUT` inside the transaction and yields its data as it comes. No other statement of the transaction runs
+   * meanwhile: one that is given is refused. Ending the iteration early cancels it and fails the transaction.
+   *
+   * @throws {NotSupportedError} when the text is anything else
+   */
+  copyTo(text: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Uint8Array>;
 }
 
 /** One connection on which scoped statements are pipelined. It serves one tenant at a time and never reconnects. */

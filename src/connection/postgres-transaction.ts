@@ -1,15 +1,17 @@
-import { QueryFailedError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
+import { NotSupportedError, QueryFailedError, type TenancyError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
 import { checkCommand, isRefusedTag } from './command-check.ts';
-import { abortedError, lostError, planError, statementError } from './driver-error.ts';
+import { checkCopy } from './copy-check.ts';
+import { abortedError, lostError, planError, queryError, statementError } from './driver-error.ts';
 import { endTransaction } from './explicit-unit.ts';
 import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
 import { beginText, contextText, pathText } from './lane-texts.ts';
 import { encodeParameters } from './parameters.ts';
+import { RunningCopy } from './running-copy.ts';
 import { SavepointTree } from './savepoint-tree.ts';
 import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
 import { endError, refusedTag, resultOf } from './unit-sender.ts';
-import type { Wire, WireOutcome } from './wire.ts';
+import type { ServerError, Wire, WireFailure, WireOutcome } from './wire.ts';
 
 /** What a transaction runs on and as whom. */
 export interface TransactionSetting {
@@ -60,6 +62,9 @@ export async function runTransaction<T>(setting: TransactionSetting, callback: (
   }
 }
 
+/** What PostgreSQL says of every statement in a transaction that has failed. */
+const skipped: ServerError = { code: '25P02', message: '' };
+
 type Settled<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'error'; readonly error: unknown }
@@ -77,6 +82,9 @@ class PostgresTransaction implements LaneTransaction {
   #pathSet = false;
   #running = 0;
   #firstError: Error | undefined;
+  /** Why the transaction must not be committed although the server would. */
+  #broken: Error | undefined;
+  #copy: RunningCopy | undefined;
 
   constructor(setting: TransactionSetting) {
     this.#setting = setting;
@@ -121,12 +129,44 @@ class PostgresTransaction implements LaneTransaction {
     return this.#read(statement, outcomes, signal?.aborted ?? false);
   }
 
+  async *copyTo(text: string, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const { wire, context } = this.#setting;
+    const { tenantId } = context;
+    checkCopy(text, tenantId);
+    const level = this.#savepoints.current;
+    for (let wait = level.inner ?? wire.cancelling; wait !== undefined; wait = level.inner ?? wire.cancelling) await wait;
+    this.#requireLive();
+    this.#savepoints.requireOpen(level);
+    if (signal?.aborted === true) throw abortedError(tenantId, 'A COPY');
+
+    const ahead = this.#ahead(true);
+    const copy = new RunningCopy(wire, text);
+    this.#copy = copy;
+    this.#clean = true;
+    const abort = (): void => void copy.stop();
+    signal?.addEventListener('abort', abort, { once: true });
+    let whole = false;
+    try {
+      yield* copy.read();
+      whole = !copy.stopped;
+    } finally {
+      const outcome = await (whole ? copy.outcome : copy.stop());
+      signal?.removeEventListener('abort', abort);
+      if (this.#copy === copy) this.#copy = undefined;
+      if (whole) this.#raise([...(await Promise.all(ahead)), outcome], false);
+      else this.#broken ??= abortedError(tenantId, 'A COPY');
+    }
+    if (copy.stopped) throw abortedError(tenantId, 'A COPY');
+  }
+
   async savepoint<T>(callback: () => Promise<T>): Promise<T> {
     return await this.#savepoints.enter(async (name) => {
       await this.#control(`savepoint ${name}`, true);
       const before = { signedAt: this.#signedAt, pathSet: this.#pathSet, firstError: this.#firstError };
       return {
         release: async () => {
+          await this.#endCopy();
+          if (this.#broken !== undefined) throw this.#savepointError(this.#broken);
           try {
             await this.#control(`release savepoint ${name}`, false);
           } catch (error) {
@@ -134,11 +174,14 @@ class PostgresTransaction implements LaneTransaction {
           }
         },
         undo: async () => {
+          await this.#endCopy();
           await this.#control(`rollback to savepoint ${name}; release savepoint ${name}`, false);
           // Settings made since are undone with the rows: an older token, or none of the search_path, is in force again.
           this.#signedAt = before.signedAt;
           this.#pathSet = before.pathSet;
           this.#firstError = before.firstError;
+          // A savepoint can't be entered any more once the transaction is broken.
+          this.#broken = undefined;
         },
       };
     }, callback);
@@ -151,18 +194,35 @@ class PostgresTransaction implements LaneTransaction {
 
   async commit(): Promise<void> {
     if (!this.#begun) return;
+    await this.#endCopy();
+    if (this.#broken !== undefined) {
+      await this.#finish('rollback');
+      throw endError({ kind: 'rolledBack' }, this.#setting.context.tenantId, this.#broken)!;
+    }
     const error = endError(await this.#finish('commit'), this.#setting.context.tenantId, this.#firstError);
     if (error !== undefined) throw error;
   }
 
   /** A lost connection has rolled back as well. */
   async rollback(): Promise<void> {
-    if (this.#begun) await this.#finish('rollback');
+    if (!this.#begun) return;
+    await this.#endCopy();
+    await this.#finish('rollback');
   }
 
   async abort(): Promise<void> {
+    await this.#endCopy();
     await this.#setting.wire.cancel(() => this.#running > 0);
     await this.rollback();
+  }
+
+  /** Nothing else can be sent, and nothing be answered, before a COPY has ended. */
+  async #endCopy(): Promise<void> {
+    const copy = this.#copy;
+    if (copy === undefined) return;
+    this.#broken ??= abortedError(this.#setting.context.tenantId, 'A COPY');
+    await copy.stop();
+    if (this.#copy === copy) this.#copy = undefined;
   }
 
   async #finish(command: 'commit' | 'rollback') {
@@ -219,23 +279,34 @@ class PostgresTransaction implements LaneTransaction {
   }
 
   #raise(outcomes: readonly WireOutcome[], aborted: boolean): void {
-    const { tenantId } = this.#setting.context;
     for (const outcome of outcomes) {
       if (outcome.kind === 'answer') continue;
-      const error =
-        outcome.kind === 'refused'
-          ? statementError(outcome.error, tenantId, aborted)
-          : outcome.kind === 'plan'
-            ? planError(tenantId)
-            : lostError(tenantId, false);
+      const error = this.#errorOf(outcome, aborted);
       this.#firstError ??= error;
       throw error;
     }
   }
 
+  #errorOf(failure: WireFailure, aborted: boolean): TenancyError {
+    const { tenantId } = this.#setting.context;
+    if (failure.kind === 'lost') return lostError(tenantId, false);
+    if (failure.kind === 'refused') return statementError(failure.error, tenantId, aborted);
+    // Behind a statement that failed it is no migration's doing: the server skipped the Parse that this one relied on.
+    return this.#firstError === undefined ? planError(tenantId) : queryError(skipped, tenantId);
+  }
+
   #requireLive(): void {
     const { wire, context } = this.#setting;
     if (wire.lost) throw lostError(context.tenantId, false);
+    if (this.#copy !== undefined && !this.#over) {
+      throw new NotSupportedError(
+        `A statement of tenant ${context.tenantId} was given while its transaction reads a COPY; it was not sent.`,
+        {
+          tenantId: context.tenantId,
+          hint: 'Read the COPY to its end first.',
+        },
+      );
+    }
     if (this.#over) {
       throw new TransactionOverError(
         `A statement of tenant ${context.tenantId} was given to a transaction that is over; it was not sent.`,

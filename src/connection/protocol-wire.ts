@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { CancelGate } from './cancel-gate.ts';
 import type { BackendKey } from './cancel-request.ts';
+import { CopyBuffer } from './copy-buffer.ts';
 import type { FrameHandler, FrameReader } from './frame-reader.ts';
 import type { LaneAddress } from './lane-socket.ts';
 import { MessageEncoder, terminate } from './message-encoder.ts';
@@ -8,7 +9,7 @@ import type { EncodedParameter } from './parameters.ts';
 import { PreparedStatements } from './prepared-statements.ts';
 import { RowDecoder } from './row-decoder.ts';
 import { readError, readTag } from './server-message.ts';
-import type { PreparedUnit, ServerError, UnitAnswer, Wire, WireOutcome } from './wire.ts';
+import type { PreparedUnit, ServerError, UnitAnswer, Wire, WireCopy, WireOutcome } from './wire.ts';
 import { WireTask } from './wire-task.ts';
 
 const letter = (character: string): number => character.charCodeAt(0);
@@ -23,6 +24,9 @@ const parameterDescription = letter('t');
 const errorResponse = letter('E');
 const emptyQueryResponse = letter('I');
 const closeComplete = letter('3');
+const copyOutResponse = letter('H');
+const copyData = letter('d');
+const copyDone = letter('c');
 const noticeResponse = letter('N');
 const parameterStatus = letter('S');
 const notificationResponse = letter('A');
@@ -112,6 +116,14 @@ export class ProtocolWire implements Wire, FrameHandler {
 
   unit(unit: PreparedUnit, settle: (answer: UnitAnswer) => void, onBegan?: () => void): void {
     this.#give(WireTask.unit(unit, settle, onBegan));
+  }
+
+  copyTo(text: string): WireCopy {
+    const data = new CopyBuffer({ pause: () => this.#socket.pause(), resume: () => this.#socket.resume() });
+    const outcome = new Promise<WireOutcome>((resolve) => {
+      this.#give(WireTask.copy(text, data, resolve));
+    });
+    return { data, outcome };
   }
 
   async cancel(stillWanted: () => boolean): Promise<void> {
@@ -216,8 +228,17 @@ export class ProtocolWire implements Wire, FrameHandler {
       case emptyQueryResponse:
         task.complete('', 0);
         return;
+      case copyOutResponse:
+      case copyDone:
+        if (task.copy === undefined) this.destroy();
+        return;
+      case copyData:
+        if (task.copy === undefined) this.destroy();
+        // A copy of it: the bytes are the reader's.
+        else task.copy.push(Buffer.from(buffer.subarray(start, end)));
+        return;
       default:
-        // COPY, which takes the connection over, and what no server sends to an idle or pipelining client.
+        // Any other COPY, which would wait for data of ours, and what no server sends to an idle or pipelining client.
         this.destroy();
     }
   }
@@ -278,6 +299,7 @@ export class ProtocolWire implements Wire, FrameHandler {
       task.lose(false);
       return;
     }
+    task.copy?.end();
     task.settle();
   }
 

@@ -1,3 +1,4 @@
+import type { CopyBuffer } from './copy-buffer.ts';
 import type { EncodedParameter } from './parameters.ts';
 import type { PreparedStatement } from './prepared-statements.ts';
 import type { RowDecoder } from './row-decoder.ts';
@@ -15,6 +16,9 @@ export class WireTask {
   readonly params: readonly EncodedParameter[];
   readonly prepare: boolean;
   readonly unit: PreparedUnit | undefined;
+
+  /** Where the data of a COPY goes; undefined where there must be none. */
+  readonly copy: CopyBuffer | undefined;
 
   readonly onOutcome: ((outcome: WireOutcome) => void) | undefined;
   readonly onUnit: ((answer: UnitAnswer) => void) | undefined;
@@ -39,32 +43,30 @@ export class WireTask {
   /** Whether the error says that the plan was invalidated or the statement is gone, before anything ran. */
   plan = false;
 
-  private constructor(fields: Pick<WireTask, 'control' | 'text' | 'params' | 'prepare' | 'unit' | 'onOutcome' | 'onUnit' | 'onBegan'>) {
+  private constructor(
+    fields: Pick<WireTask, 'control' | 'text' | 'params' | 'prepare' | 'unit' | 'copy' | 'onOutcome' | 'onUnit' | 'onBegan'>,
+  ) {
     this.control = fields.control;
     this.text = fields.text;
     this.params = fields.params;
     this.prepare = fields.prepare;
     this.unit = fields.unit;
+    this.copy = fields.copy;
     this.onOutcome = fields.onOutcome;
     this.onUnit = fields.onUnit;
     this.onBegan = fields.onBegan;
   }
 
   static control(text: string, onOutcome: (outcome: WireOutcome) => void): WireTask {
-    return new WireTask({
-      control: text,
-      text: '',
-      params: [],
-      prepare: false,
-      unit: undefined,
-      onOutcome,
-      onUnit: undefined,
-      onBegan: undefined,
-    });
+    return new WireTask({ ...plain, control: text, onOutcome });
   }
 
   static bound(text: string, params: readonly EncodedParameter[], prepare: boolean, onOutcome: (outcome: WireOutcome) => void): WireTask {
-    return new WireTask({ control: undefined, text, params, prepare, unit: undefined, onOutcome, onUnit: undefined, onBegan: undefined });
+    return new WireTask({ ...plain, text, params, prepare, onOutcome });
+  }
+
+  static copy(text: string, copy: CopyBuffer, onOutcome: (outcome: WireOutcome) => void): WireTask {
+    return new WireTask({ ...plain, text, copy, onOutcome });
   }
 
   static unit(unit: PreparedUnit, onUnit: (answer: UnitAnswer) => void, onBegan: (() => void) | undefined): WireTask {
@@ -75,6 +77,7 @@ export class WireTask {
       params,
       prepare: statement.prepare,
       unit,
+      copy: undefined,
       onOutcome: undefined,
       onUnit,
       onBegan,
@@ -94,6 +97,7 @@ export class WireTask {
 
   /** Settles it as died with its connection. */
   lose(executed: boolean): void {
+    this.copy?.end();
     const lost = executed ? maybeExecuted : neverExecuted;
     if (this.error !== undefined) {
       // Whatever failed keeps nothing, and what died with it could not have been kept.
@@ -120,6 +124,17 @@ export class WireTask {
   }
 }
 
+const plain = {
+  control: undefined,
+  text: '',
+  params: [],
+  prepare: false,
+  unit: undefined,
+  copy: undefined,
+  onOutcome: undefined,
+  onUnit: undefined,
+  onBegan: undefined,
+};
 const committed = { kind: 'committed' } as const;
 const rolledBack = { kind: 'rolledBack' } as const;
 const maybeExecuted = { kind: 'lost', executed: true } as const;

@@ -1,3 +1,4 @@
+import type { CopyBuffer } from './copy-buffer.ts';
 import type { UnitContext } from './lane.ts';
 import type { EncodedParameter } from './parameters.ts';
 import type { Statement } from './statement.ts';
@@ -59,6 +60,14 @@ export interface UnitAnswer {
   readonly end: EndOutcome;
 }
 
+/** A COPY … TO STDOUT under way. */
+export interface WireCopy {
+  /** Its data as it comes; nothing else of the connection is read while it is full, so it must be read to its end, or discarded. */
+  readonly data: CopyBuffer;
+  /** Settled once the server is done with it. */
+  readonly outcome: Promise<WireOutcome>;
+}
+
 /**
  * Messages over one connection, in the order in which they were given, until it dies. Every message is settled exactly once. What is
  * given without awaiting in between travels together.
@@ -78,6 +87,8 @@ export interface Wire {
   control(text: string): Promise<WireOutcome>;
   /** Sends one statement with its values apart, in the extended protocol, which refuses a second command in its text. */
   bound(text: string, params: readonly EncodedParameter[], prepare: boolean): Promise<WireOutcome>;
+  /** Sends one COPY … TO STDOUT; nothing may be sent before it has ended. Any other COPY ends the connection. */
+  copyTo(text: string): WireCopy;
   /**
    * Sends context and statement as one transaction, all or nothing.
    *
