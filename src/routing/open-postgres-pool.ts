@@ -1,5 +1,5 @@
 import { ClusterCap } from '../connection/cluster-cap.ts';
-import { openPostgresLane } from '../connection/postgres-lane.ts';
+import { type LaneWire, openPostgresLane } from '../connection/postgres-lane.ts';
 import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
 import type { OpenPool } from './pool-request.ts';
 
@@ -14,9 +14,15 @@ export interface LaneOptions {
   readonly acquireTimeoutMs?: number | undefined;
   /** After how long without work a lane is closed, in milliseconds; 30,000 unless told. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Who speaks PostgreSQL's protocol once a lane is connected and logged in: the lane itself (`own`, unless told), which costs a fraction
+   * of the processor time, or postgres.js (`driver`), for servers that only resemble PostgreSQL. Clusters marked as pooled always use the
+   * driver, and nothing is kept prepared there.
+   */
+  readonly wire?: LaneWire | undefined;
 }
 
-/** Opens pools of postgres.js lanes; all of them share one cap per cluster. */
+/** Opens pools of lanes; all of them share one cap per cluster. */
 export function openPostgresPool(options: LaneOptions & { readonly applicationName: string }): OpenPool {
   const cap = new ClusterCap();
   return ({ cluster, database, credentials }) =>
@@ -37,6 +43,7 @@ export function openPostgresPool(options: LaneOptions & { readonly applicationNa
           database,
           credentials,
           applicationName: options.applicationName,
+          wire: options.wire,
           signal,
         }),
     });

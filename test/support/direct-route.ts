@@ -67,6 +67,9 @@ export class DirectPool implements LanePool {
         this.sent.push({ tenantId: context.tenantId, text: statement.text, raw, transaction: interactive });
         return await this.#statement(statement);
       },
+      copyTo: () => {
+        throw new NotSupportedError('This route has no COPY.');
+      },
       savepoint: async (inner) => {
         savepoints += 1;
         const name = `s${savepoints}`;

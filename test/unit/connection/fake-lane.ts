@@ -52,6 +52,7 @@ export class FakeLane implements Lane {
         over: false,
         execute: async () => ({ rows: [this.id], rowCount: 0, command: '' }),
         savepoint: async (inner) => await inner(),
+        copyTo: async function* () {},
       });
     } finally {
       this.#exclusive = false;
