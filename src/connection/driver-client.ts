@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
 import type { DriverQuery } from './query-guard.ts';
-import { type DriverColumn, laneParsers } from './raw-types.ts';
+import { laneParsers } from './raw-types.ts';
+import type { WireColumn } from './wire.ts';
 
 /** What the driver resolves a query with: rows, and beside them what a lane needs of the answer. */
 export interface DriverResult extends ReadonlyArray<unknown> {
   readonly command?: string | null;
   readonly count?: number | null;
-  readonly columns?: readonly DriverColumn[] | null;
+  readonly columns?: readonly WireColumn[] | null;
 }
 
 export interface DriverClientOptions {

@@ -8,18 +8,7 @@ import {
   type TenancyError,
 } from '../errors.ts';
 import { conditionName } from './sql-state.ts';
-
-/** The fields of postgres.js's PostgresError. Its `message`, `detail`, `where`, `query`, `parameters` and `args` can hold values: never copied. */
-export interface ServerError {
-  readonly code: string;
-  readonly severity?: string;
-  readonly message: string;
-  readonly routine?: string;
-  readonly schema_name?: string;
-  readonly table_name?: string;
-  readonly column_name?: string;
-  readonly constraint_name?: string;
-}
+import type { ServerError } from './wire.ts';
 
 /** PostgreSQL's and tenancy's own words of refusal: they name objects and tenants, never a row's values. */
 const valueless = [

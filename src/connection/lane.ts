@@ -47,8 +47,10 @@ export interface LaneTransaction {
   execute(statement: Statement, options?: { readonly raw?: boolean; readonly signal?: AbortSignal | undefined }): Promise<StatementResult>;
   savepoint<T>(callback: () => Promise<T>): Promise<T>;
   /**
-   * Runs one `copy (…) to stdout` as raw SQL and answers its bytes as they come, no faster than they are read. Who stops reading cancels it
-   * on the server; the transaction, or savepoint, that it ran in has then failed.
+   * Runs one `COPY … TO STDOUT` inside the transaction and yields its data as it comes. No other statement of the transaction runs
+   * meanwhile: one that is given is refused. Ending the iteration early cancels it and fails the transaction.
+   *
+   * @throws {NotSupportedError} when the text is anything else
    */
   copyTo(text: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>;
 }

@@ -3,13 +3,19 @@ import { checkCommand } from './command-check.ts';
 import type { DatabaseCredentials } from './credentials.ts';
 import { createDriverClient } from './driver-client.ts';
 import { abortedError, lostError, queryError } from './driver-error.ts';
+import { DriverWire } from './driver-wire.ts';
+import { FrameReader } from './frame-reader.ts';
 import type { Lane, LaneTransaction, TransactionOptions, Unit, UnitContext } from './lane.ts';
 import { connectSocket, type LaneAddress } from './lane-socket.ts';
-import { LaneWire } from './lane-wire.ts';
-import { encodeParameters } from './parameters.ts';
+import { type EncodedParameter, encodeParameters } from './parameters.ts';
 import { runTransaction } from './postgres-transaction.ts';
+import { ProtocolWire } from './protocol-wire.ts';
 import type { StatementResult } from './statement.ts';
-import { sendUnit } from './unit-sender.ts';
+import { needsCleaning, readUnit, sendUnit } from './unit-sender.ts';
+import type { PreparedUnit, Wire } from './wire.ts';
+
+/** Who speaks the protocol once a lane is logged in: the lane itself, or postgres.js. */
+export type LaneWire = 'own' | 'driver';
 
 export interface PostgresLaneOptions extends LaneAddress {
   readonly database: string;
@@ -20,7 +26,12 @@ export interface PostgresLaneOptions extends LaneAddress {
   readonly pooled?: boolean | undefined;
   /** How long connecting, logging in and the first answer may take together, in milliseconds; 10,000 unless told. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How many statements may be prepared before the lane takes no new work; 500 unless told. postgres.js never lets go of one. */
+  /** Behind a pooler it is always the driver, which keeps nothing prepared there; `own` unless told. */
+  readonly wire?: LaneWire | undefined;
+  /**
+   * How many statements are kept prepared; 500 unless told. The own wire closes the one used longest ago; postgres.js never lets go of
+   * one, so that a lane on it takes no new work from there on.
+   */
   readonly maxStatements?: number | undefined;
   /** Called once when the connection ends without `close`. */
   readonly onLost?: (() => void) | undefined;
@@ -48,21 +59,33 @@ export async function openPostgresLane(options: PostgresLaneOptions): Promise<La
   const address: LaneAddress = { host: options.host, port: options.port, tls: options.tls };
   try {
     const socket = await connectSocket(address, signal);
+    // Reads along from the first byte, so that whoever takes over from the driver begins at the beginning of a message.
+    const reader = new FrameReader(() => socket.destroy());
+    const read = (chunk: Buffer): void => reader.push(chunk);
+    socket.on('data', read);
     const client = createDriverClient(socket, {
       database: options.database,
       user: options.credentials.user,
       password: options.credentials.password,
       applicationName: options.applicationName ?? 'tenancy',
     });
-    const wire = new LaneWire(client, socket, address);
+    const pooled = options.pooled ?? false;
+    const login = new DriverWire(client, socket, address, pooled);
     const abort = (): void => {
-      wire.destroy();
+      login.destroy();
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return new PostgresLane(wire, await greet(wire, options), options);
+      const backendPid = await greet(login, options);
+      if (pooled || options.wire === 'driver' || login.key === undefined) {
+        socket.off('data', read);
+        return new PostgresLane(login, backendPid, options);
+      }
+      login.handOver();
+      const wire = new ProtocolWire({ socket, reader, address, key: login.key, maxStatements: options.maxStatements ?? 500 });
+      return new PostgresLane(wire, backendPid, options);
     } catch (error) {
-      wire.destroy();
+      socket.destroy();
       throw error;
     } finally {
       signal.removeEventListener('abort', abort);
@@ -73,17 +96,17 @@ export async function openPostgresLane(options: PostgresLaneOptions): Promise<La
 }
 
 /** Asks which backend answers. Behind a pooler that would be whichever comes next, so nothing is asked there but that it answers. */
-async function greet(wire: LaneWire, options: PostgresLaneOptions): Promise<number> {
+async function greet(wire: DriverWire, options: PostgresLaneOptions): Promise<number> {
   const outcome = await wire.bound('select pg_catalog.pg_backend_pid()', [], false);
   if (outcome.kind === 'refused') throw queryError(outcome.error, undefined, `Opening a lane to the database "${options.database}"`);
   if (outcome.kind !== 'answer') throw lostError(undefined, false);
   if (options.pooled === true) return 0;
-  const pid = (outcome.result[0] as readonly [number])[0];
+  const pid = outcome.result.rows[0]?.[0] as number;
   if (pid !== wire.key?.pid) {
     throw new ConfigurationError(
       `The database "${options.database}" is reached through a pooler, but its cluster is not marked as pooled.`,
       {
-        hint: 'Set pooled: true on the cluster, or give it the address of the server itself.',
+        hint: 'Set pooled: true on the cluster, which keeps nothing prepared on it, or give it the address of the server itself.',
       },
     );
   }
@@ -105,7 +128,7 @@ class PostgresLane implements Lane, AsyncDisposable {
   readonly id = ++lastId;
   readonly backendPid: number;
   readonly ended: Promise<void>;
-  readonly #wire: LaneWire;
+  readonly #wire: Wire;
   readonly #pooled: boolean;
   readonly #maxStatements: number;
   #state: Lane['state'] = 'open';
@@ -114,7 +137,7 @@ class PostgresLane implements Lane, AsyncDisposable {
   #exclusive = false;
   #drained: (() => void) | undefined;
 
-  constructor(wire: LaneWire, backendPid: number, options: PostgresLaneOptions) {
+  constructor(wire: Wire, backendPid: number, options: PostgresLaneOptions) {
     this.#wire = wire;
     this.backendPid = backendPid;
     this.#pooled = options.pooled ?? false;
@@ -136,22 +159,56 @@ class PostgresLane implements Lane, AsyncDisposable {
     return this.#depth;
   }
 
-  async run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
+  run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
     const { context, statement } = unit;
-    checkCommand(statement.text, context.tenantId);
-    const params = encodeParameters(statement.params, context.tenantId);
-    this.#enter(context.tenantId, false);
+    const { tenantId } = context;
+    let params: readonly EncodedParameter[];
     try {
-      for (let attempt = 1; ; attempt++) {
+      checkCommand(statement.text, tenantId);
+      params = encodeParameters(statement.params, tenantId);
+      this.#enter(tenantId, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const wire = this.#wire;
+    if (signal !== undefined || wire.cancelling !== undefined || wire.lost || needsCleaning(unit))
+      return this.#careful(unit, params, signal, 1);
+    return new Promise((resolve, reject) => {
+      const { cancels } = wire;
+      try {
+        const prepared: PreparedUnit = { context, statement, params, token: context.sign(this.backendPid) };
+        wire.unit(prepared, (answer) => {
+          const outcome = readUnit(wire, prepared, answer, false, wire.cancels !== cancels);
+          if ('result' in outcome) {
+            this.#leave(false);
+            resolve(outcome.result);
+          } else if (outcome.repeat) resolve(this.#careful(unit, params, signal, 2));
+          else {
+            this.#leave(false);
+            reject(outcome.error);
+          }
+        });
+      } catch (error) {
+        this.#leave(false);
+        reject(error);
+      }
+    });
+  }
+
+  /** Runs a unit that may have to wait, to be cancelled, or to be run again whole. */
+  async #careful(
+    { context, statement }: Unit,
+    params: readonly EncodedParameter[],
+    signal: AbortSignal | undefined,
+    first: number,
+  ): Promise<StatementResult> {
+    try {
+      for (let attempt = first; ; attempt++) {
         await this.#ready(context.tenantId, signal);
-        const outcome = await sendUnit(
-          this.#wire,
-          { context, statement, params, token: context.sign(this.backendPid) },
-          this.#pooled,
-          signal,
-        );
+        const unit: PreparedUnit = { context, statement, params, token: context.sign(this.backendPid) };
+        const outcome = await sendUnit(this.#wire, unit, this.#pooled, signal);
         if ('result' in outcome) return outcome.result;
-        if (!outcome.repeat || attempt === 2) throw outcome.error;
+        if (!outcome.repeat || attempt >= 2) throw outcome.error;
       }
     } finally {
       this.#leave(false);

@@ -1,19 +1,21 @@
-import { QueryFailedError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
-import { checkCommand, checkCopy, isRefusedTag } from './command-check.ts';
-import type { CopyOut } from './copy-out.ts';
-import { abortedError, isServerError, lostError, planError, statementError } from './driver-error.ts';
+import { NotSupportedError, QueryFailedError, type TenancyError, TransactionAbortedError, TransactionOverError } from '../errors.ts';
+import { checkCommand, isRefusedTag } from './command-check.ts';
+import { checkCopy } from './copy-check.ts';
+import { abortedError, lostError, planError, queryError, statementError } from './driver-error.ts';
+import { endTransaction } from './explicit-unit.ts';
 import type { LaneTransaction, TransactionOptions, UnitContext } from './lane.ts';
 import { beginText, contextMessage, pathText } from './lane-texts.ts';
-import type { LaneWire, WireOutcome } from './lane-wire.ts';
 import { encodeParameters } from './parameters.ts';
+import { RunningCopy } from './running-copy.ts';
 import { SavepointTree } from './savepoint-tree.ts';
 import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
-import { endError, endTransaction, refusedTag, resultOf } from './unit-sender.ts';
+import { endError, refusedTag, resultOf } from './unit-sender.ts';
+import type { ServerError, Wire, WireFailure, WireOutcome } from './wire.ts';
 
 /** What a transaction runs on and as whom. */
 export interface TransactionSetting {
-  readonly wire: LaneWire;
+  readonly wire: Wire;
   readonly backendPid: number;
   readonly pooled: boolean;
   readonly context: UnitContext;
@@ -60,6 +62,9 @@ export async function runTransaction<T>(setting: TransactionSetting, callback: (
   }
 }
 
+/** What PostgreSQL says of every statement in a transaction that has failed. */
+const skipped: ServerError = { code: '25P02', message: '' };
+
 type Settled<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'error'; readonly error: unknown }
@@ -76,8 +81,10 @@ class PostgresTransaction implements LaneTransaction {
   #signedAt = 0;
   #pathSet = false;
   #running = 0;
-  #copy: CopyOut | undefined;
   #firstError: Error | undefined;
+  /** Why the transaction must not be committed although the server would. */
+  #broken: Error | undefined;
+  #copy: RunningCopy | undefined;
 
   constructor(setting: TransactionSetting) {
     this.#setting = setting;
@@ -122,30 +129,7 @@ class PostgresTransaction implements LaneTransaction {
     return this.#read(statement, outcomes, signal?.aborted ?? false);
   }
 
-  async savepoint<T>(callback: () => Promise<T>): Promise<T> {
-    return await this.#savepoints.enter(async (name) => {
-      await this.#control(`savepoint ${name}`, true);
-      const before = { signedAt: this.#signedAt, pathSet: this.#pathSet, firstError: this.#firstError };
-      return {
-        release: async () => {
-          try {
-            await this.#control(`release savepoint ${name}`, false);
-          } catch (error) {
-            throw error instanceof QueryFailedError ? this.#savepointError(before.firstError ?? this.#firstError) : error;
-          }
-        },
-        undo: async () => {
-          await this.#control(`rollback to savepoint ${name}; release savepoint ${name}`, false);
-          // Settings made since are undone with the rows: an older token, or none of the search_path, is in force again.
-          this.#signedAt = before.signedAt;
-          this.#pathSet = before.pathSet;
-          this.#firstError = before.firstError;
-        },
-      };
-    }, callback);
-  }
-
-  async *copyTo(text: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<Uint8Array, void, void> {
+  async *copyTo(text: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const { wire, context } = this.#setting;
     const { tenantId } = context;
     checkCopy(text, tenantId);
@@ -154,29 +138,53 @@ class PostgresTransaction implements LaneTransaction {
     this.#requireLive();
     this.#savepoints.requireOpen(level);
     if (signal?.aborted === true) throw abortedError(tenantId, 'A COPY');
-    this.#clean = true;
+
     const ahead = this.#ahead(true);
-    const opening = wire.copy(text);
-    const ended = opening.then((opened) => (opened.kind === 'copy' ? opened.copy.ended : undefined));
-    const unwatch = signal === undefined ? undefined : this.#cancelOnAbort(signal, ahead.at(-1), ended);
-    this.#running++;
+    const copy = new RunningCopy(wire, text);
+    this.#copy = copy;
+    this.#clean = true;
+    const abort = (): void => void copy.stop();
+    signal?.addEventListener('abort', abort, { once: true });
+    let whole = false;
     try {
-      const outcomes = await Promise.all([...ahead, opening]);
-      const opened = outcomes.at(-1)!;
-      if (opened.kind === 'answer') {
-        wire.destroy();
-        throw refusedTag(opened.result.command ?? 'a command', tenantId);
-      }
-      if (opened.kind === 'copy') this.#copy = opened.copy;
-      this.#raise(outcomes, signal?.aborted ?? false);
-      if (this.#copy !== undefined) yield* this.#copy.chunks();
-    } catch (error) {
-      throw this.#copyError(error, signal?.aborted ?? false);
+      yield* copy.read();
+      whole = !copy.stopped;
     } finally {
-      await this.#endCopy();
-      this.#running--;
-      await unwatch?.();
+      const outcome = await (whole ? copy.outcome : copy.stop());
+      signal?.removeEventListener('abort', abort);
+      if (this.#copy === copy) this.#copy = undefined;
+      if (whole) this.#raise([...(await Promise.all(ahead)), outcome], false);
+      else this.#broken ??= abortedError(tenantId, 'A COPY');
     }
+    if (copy.stopped) throw abortedError(tenantId, 'A COPY');
+  }
+
+  async savepoint<T>(callback: () => Promise<T>): Promise<T> {
+    return await this.#savepoints.enter(async (name) => {
+      await this.#control(`savepoint ${name}`, true);
+      const before = { signedAt: this.#signedAt, pathSet: this.#pathSet, firstError: this.#firstError };
+      return {
+        release: async () => {
+          await this.#endCopy();
+          if (this.#broken !== undefined) throw this.#savepointError(this.#broken);
+          try {
+            await this.#control(`release savepoint ${name}`, false);
+          } catch (error) {
+            throw error instanceof QueryFailedError ? this.#savepointError(before.firstError ?? this.#firstError) : error;
+          }
+        },
+        undo: async () => {
+          await this.#endCopy();
+          await this.#control(`rollback to savepoint ${name}; release savepoint ${name}`, false);
+          // Settings made since are undone with the rows: an older token, or none of the search_path, is in force again.
+          this.#signedAt = before.signedAt;
+          this.#pathSet = before.pathSet;
+          this.#firstError = before.firstError;
+          // A savepoint can't be entered any more once the transaction is broken.
+          this.#broken = undefined;
+        },
+      };
+    }, callback);
   }
 
   /** Nothing runs any more from here on. */
@@ -186,46 +194,41 @@ class PostgresTransaction implements LaneTransaction {
 
   async commit(): Promise<void> {
     if (!this.#begun) return;
+    await this.#endCopy();
+    if (this.#broken !== undefined) {
+      await this.#finish('rollback');
+      throw endError({ kind: 'rolledBack' }, this.#setting.context.tenantId, this.#broken)!;
+    }
     const error = endError(await this.#finish('commit'), this.#setting.context.tenantId, this.#firstError);
     if (error !== undefined) throw error;
   }
 
   /** A lost connection has rolled back as well. */
   async rollback(): Promise<void> {
-    if (this.#begun) await this.#finish('rollback');
+    if (!this.#begun) return;
+    await this.#endCopy();
+    await this.#finish('rollback');
   }
 
   async abort(): Promise<void> {
+    await this.#endCopy();
     await this.#setting.wire.cancel(() => this.#running > 0);
     await this.rollback();
   }
 
-  /** Ends a COPY that nobody reads any more: nothing else can be sent before. */
+  /** Nothing else can be sent, and nothing be answered, before a COPY has ended. */
   async #endCopy(): Promise<void> {
     const copy = this.#copy;
     if (copy === undefined) return;
-    if (!copy.over) {
-      await this.#setting.wire.cancel(() => !copy.over);
-      await copy.drop();
-    }
-    await copy.ended;
-    this.#copy = undefined;
-  }
-
-  #copyError(error: unknown, aborted: boolean): unknown {
-    const { wire, context } = this.#setting;
-    if (wire.lost) return lostError(context.tenantId, false);
-    if (!isServerError(error)) return error;
-    const failed = statementError(error, context.tenantId, aborted);
-    this.#firstError ??= failed;
-    return failed;
+    this.#broken ??= abortedError(this.#setting.context.tenantId, 'A COPY');
+    await copy.stop();
+    if (this.#copy === copy) this.#copy = undefined;
   }
 
   async #finish(command: 'commit' | 'rollback') {
     const { wire, pooled } = this.#setting;
-    await this.#endCopy();
     while (wire.cancelling !== undefined) await wire.cancelling;
-    return await endTransaction(wire, command, this.#clean, pooled);
+    return await endTransaction(wire, command, { clean: this.#clean, pooled });
   }
 
   /** What must be written ahead of a statement, in the same breath: BEGIN and context, a renewed token, the search_path of raw SQL. */
@@ -269,31 +272,42 @@ class PostgresTransaction implements LaneTransaction {
     const { wire, context } = this.#setting;
     this.#raise(outcomes, aborted);
     const { result } = outcomes.at(-1) as Extract<WireOutcome, { kind: 'answer' }>;
-    if (isRefusedTag(result.command ?? '')) {
+    if (isRefusedTag(result.command)) {
       wire.destroy();
-      throw refusedTag(result.command!, context.tenantId);
+      throw refusedTag(result.command, context.tenantId);
     }
     return resultOf(statement, result);
   }
 
   #raise(outcomes: readonly WireOutcome[], aborted: boolean): void {
-    const { tenantId } = this.#setting.context;
     for (const outcome of outcomes) {
-      if (outcome.kind === 'answer' || outcome.kind === 'copy') continue;
-      const error =
-        outcome.kind === 'refused'
-          ? statementError(outcome.error, tenantId, aborted)
-          : outcome.kind === 'plan'
-            ? planError(tenantId)
-            : lostError(tenantId, false);
+      if (outcome.kind === 'answer') continue;
+      const error = this.#errorOf(outcome, aborted);
       this.#firstError ??= error;
       throw error;
     }
   }
 
+  #errorOf(failure: WireFailure, aborted: boolean): TenancyError {
+    const { tenantId } = this.#setting.context;
+    if (failure.kind === 'lost') return lostError(tenantId, false);
+    if (failure.kind === 'refused') return statementError(failure.error, tenantId, aborted);
+    // Behind a statement that failed it is no migration's doing: the server skipped the Parse that this one relied on.
+    return this.#firstError === undefined ? planError(tenantId) : queryError(skipped, tenantId);
+  }
+
   #requireLive(): void {
     const { wire, context } = this.#setting;
     if (wire.lost) throw lostError(context.tenantId, false);
+    if (this.#copy !== undefined && !this.#over) {
+      throw new NotSupportedError(
+        `A statement of tenant ${context.tenantId} was given while its transaction reads a COPY; it was not sent.`,
+        {
+          tenantId: context.tenantId,
+          hint: 'Read the COPY to its end first.',
+        },
+      );
+    }
     if (this.#over) {
       throw new TransactionOverError(
         `A statement of tenant ${context.tenantId} was given to a transaction that is over; it was not sent.`,
@@ -305,7 +319,7 @@ class PostgresTransaction implements LaneTransaction {
     }
   }
 
-  #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<unknown>): () => Promise<void> {
+  #cancelOnAbort(signal: AbortSignal, ahead: Promise<WireOutcome> | undefined, answered: Promise<WireOutcome>): () => Promise<void> {
     let running = true;
     let cancelled: Promise<void> | undefined;
     void answered.then(() => {

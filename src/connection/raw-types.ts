@@ -1,10 +1,5 @@
 import { parseArrayLiteral } from './array-literal.ts';
-
-/** One column of an answer, as the driver describes it. */
-export interface DriverColumn {
-  readonly name: string;
-  readonly type: number;
-}
+import type { WireColumn } from './wire.ts';
 
 type Parser = (text: string) => unknown;
 
@@ -73,7 +68,7 @@ const revivers = new Map<number, Parser>([
 ]);
 
 /** Rows of raw SQL: objects by column name, with Dates where postgres.js gives them. Of columns with one name the last one stays. */
-export function reviveRows(rows: readonly (readonly unknown[])[], columns: readonly DriverColumn[]): Record<string, unknown>[] {
+export function reviveRows(rows: readonly (readonly unknown[])[], columns: readonly WireColumn[]): Record<string, unknown>[] {
   const revive = columns.map((column) => revivers.get(column.type));
   return rows.map((row) => {
     const object: Record<string, unknown> = {};

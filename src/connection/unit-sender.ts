@@ -1,83 +1,73 @@
 import { NotSupportedError, TransactionAbortedError } from '../errors.ts';
 import { isRefusedTag } from './command-check.ts';
-import type { DriverResult } from './driver-client.ts';
 import { abortedError, lostError, planError, queryError, statementError } from './driver-error.ts';
-import type { UnitContext } from './lane.ts';
-import { beginCleanText, contextMessage, endTexts } from './lane-texts.ts';
-import type { LaneWire, WireOutcome } from './lane-wire.ts';
-import type { EncodedParameter } from './parameters.ts';
+import { sendAsTransaction } from './explicit-unit.ts';
 import { reviveRows } from './raw-types.ts';
 import { leavesSessionState } from './session-state.ts';
 import type { Statement, StatementResult } from './statement.ts';
-
-/** A unit made ready: nothing of it can fail any more before it is written. */
-export interface PreparedUnit {
-  readonly context: UnitContext;
-  readonly token: string;
-  readonly statement: Statement;
-  readonly params: readonly EncodedParameter[];
-}
+import type { EndOutcome, PreparedUnit, UnitAnswer, Wire, WireFailure, WireResult } from './wire.ts';
 
 /** How a unit ended; `repeat` says that it was rolled back whole for a reason that a second attempt doesn't meet. */
 export type UnitOutcome = { readonly result: StatementResult } | { readonly error: Error; readonly repeat: boolean };
 
-/**
- * Writes begin, context, statement and commit without awaiting in between and reads what became of them. The statement's result stands
- * only once the COMMIT's tag was seen.
- */
-export async function sendUnit(wire: LaneWire, unit: PreparedUnit, pooled: boolean, signal: AbortSignal | undefined): Promise<UnitOutcome> {
-  const { context, statement } = unit;
-  const cancels = wire.cancels;
-  const clean = context.raw || leavesSessionState(statement.text);
-  const began = wire.control(clean ? beginCleanText : 'begin');
-  const message = contextMessage(context, unit.token);
-  const applied = wire.bound(message.text, message.params, !pooled);
-  const answered = wire.bound(statement.text, unit.params, statement.prepare && !pooled);
-  const ended = endTransaction(wire, 'commit', clean, pooled);
-
-  const stop = signal === undefined ? undefined : cancelOnAbort(wire, signal, began, answered);
-  const [begin, apply, answer, end] = await Promise.all([began, applied, answered, ended]);
-  await stop?.();
-
-  const failed = [begin, apply, answer].find((outcome) => outcome.kind !== 'answer');
-  if (failed !== undefined) return failedUnit(failed, end, context.tenantId, signal?.aborted ?? false, wire.cancels !== cancels);
-  const result = (answer as Extract<WireOutcome, { kind: 'answer' }>).result;
-  if (isRefusedTag(result.command ?? '')) {
-    wire.destroy();
-    return { error: refusedTag(result.command!, context.tenantId), repeat: false };
-  }
-  const error =
-    signal?.aborted === true && end.kind === 'refused' && end.error.code === '57014'
-      ? abortedError(context.tenantId, 'A unit')
-      : endError(end, context.tenantId);
-  return error === undefined ? { result: resultOf(statement, result) } : { error, repeat: false };
+/** Whether the session must be cleaned around a unit: the caller wrote its SQL, or parts of it that may leave something behind. */
+export function needsCleaning({ context, statement }: Pick<PreparedUnit, 'context' | 'statement'>): boolean {
+  return context.raw || leavesSessionState(statement.text);
 }
 
-/** What became of the message that ends a transaction. */
-export type EndOutcome = { readonly kind: 'committed' } | { readonly kind: 'rolledBack' } | Exclude<WireOutcome, { kind: 'answer' }>;
-
-/** Commits or rolls back, and cleans the session where something may have been left on it; a session that can't be cleaned is not used again. */
-export async function endTransaction(wire: LaneWire, command: 'commit' | 'rollback', clean: boolean, pooled: boolean): Promise<EndOutcome> {
-  const texts = endTexts(command, clean, pooled);
-  const outcomes = await Promise.all(texts.map((text) => wire.control(text)));
-  const end = outcomes[0]!;
-  if (clean && !pooled) {
-    let cleaned = outcomes[1]!;
-    if (cleaned.kind === 'refused' && cleaned.error.code === '57014') {
-      // A cancel request that came late hit the cleaning; no other tenant's unit is sent before this one has settled.
-      while (wire.cancelling !== undefined) await wire.cancelling;
-      cleaned = await wire.control(texts[1]!);
-    }
-    if (cleaned.kind !== 'answer' || preparedBySql(cleaned.result)) wire.destroy();
+/** Sends a unit in the way that its text needs, cancels it when its signal fires, and reads what became of it. */
+export async function sendUnit(wire: Wire, unit: PreparedUnit, pooled: boolean, signal: AbortSignal | undefined): Promise<UnitOutcome> {
+  const cancels = wire.cancels;
+  let stop: (() => Promise<void>) | undefined;
+  let answer: UnitAnswer;
+  if (needsCleaning(unit)) {
+    const { began, stated, answered } = sendAsTransaction(wire, unit, { clean: true, pooled });
+    if (signal !== undefined) stop = cancelOnAbort(wire, signal, began, stated);
+    answer = await answered;
+  } else if (signal === undefined) {
+    answer = await new Promise<UnitAnswer>((resolve) => {
+      wire.unit(unit, resolve);
+    });
+  } else {
+    let onBegan = (): void => {};
+    const began = new Promise<void>((resolve) => {
+      onBegan = resolve;
+    });
+    const answered = new Promise<UnitAnswer>((resolve) => {
+      wire.unit(unit, resolve, onBegan);
+    });
+    // Whoever waits for it to begin must not wait for ever.
+    void answered.then(onBegan);
+    stop = cancelOnAbort(wire, signal, began, answered);
+    answer = await answered;
   }
-  if (end.kind !== 'answer') return end;
-  return { kind: tagOf(end.result) === 'COMMIT' ? 'committed' : 'rolledBack' };
+  await stop?.();
+  return readUnit(wire, unit, answer, signal?.aborted ?? false, wire.cancels !== cancels);
+}
+
+/**
+ * Reads what became of a unit. Its result stands only once its end was seen.
+ *
+ * @param aborted whether its caller gave up
+ * @param othersCancelled whether a cancel request was made meanwhile, which may have hit it
+ */
+export function readUnit(wire: Wire, unit: PreparedUnit, answer: UnitAnswer, aborted: boolean, othersCancelled: boolean): UnitOutcome {
+  const { tenantId } = unit.context;
+  const { failed, result, end } = answer;
+  if (failed !== undefined) return failedUnit(failed, end, tenantId, aborted, othersCancelled);
+  if (result !== undefined && isRefusedTag(result.command)) {
+    wire.destroy();
+    return { error: refusedTag(result.command, tenantId), repeat: false };
+  }
+  if (end.kind === 'committed') return { result: resultOf(unit.statement, result!) };
+  const cancelled = end.kind === 'refused' && end.error.code === '57014';
+  if (aborted && cancelled) return { error: abortedError(tenantId, 'A unit'), repeat: false };
+  return { error: endError(end, tenantId)!, repeat: cancelled && othersCancelled };
 }
 
 /** Turns an answer into rows of the kind that the statement asked for. */
-export function resultOf(statement: Statement, result: DriverResult): StatementResult {
-  const rows = statement.rows === 'array' ? result.slice() : reviveRows(result as readonly (readonly unknown[])[], result.columns ?? []);
-  return { rows, rowCount: result.count ?? 0, command: result.command ?? '' };
+export function resultOf(statement: Statement, { rows, columns, command, count }: WireResult): StatementResult {
+  return { rows: statement.rows === 'array' ? rows : reviveRows(rows, columns), rowCount: count, command };
 }
 
 /** The error of a statement that got past {@link isRefusedTag}'s earlier check. */
@@ -105,7 +95,7 @@ export function endError(end: EndOutcome, tenantId: string, cause?: unknown): Er
   }
 }
 
-function failedUnit(failed: WireOutcome, end: EndOutcome, tenantId: string, aborted: boolean, othersCancelled: boolean): UnitOutcome {
+function failedUnit(failed: WireFailure, end: EndOutcome, tenantId: string, aborted: boolean, othersCancelled: boolean): UnitOutcome {
   // PostgreSQL never commits a transaction in which a statement failed, so a lost COMMIT leaves no doubt here.
   const kept = end.kind === 'committed';
   const whole = end.kind === 'rolledBack';
@@ -119,12 +109,7 @@ function failedUnit(failed: WireOutcome, end: EndOutcome, tenantId: string, abor
 }
 
 /** Cancels a unit once its signal fires and it is the one that the server is running. Returns what ends the watch. */
-function cancelOnAbort(
-  wire: LaneWire,
-  signal: AbortSignal,
-  began: Promise<WireOutcome>,
-  answered: Promise<WireOutcome>,
-): () => Promise<void> {
+function cancelOnAbort(wire: Wire, signal: AbortSignal, began: Promise<unknown>, answered: Promise<unknown>): () => Promise<void> {
   let running = true;
   let cancelled: Promise<void> | undefined;
   void answered.then(() => {
@@ -139,15 +124,4 @@ function cancelOnAbort(
     signal.removeEventListener('abort', abort);
     await cancelled;
   };
-}
-
-/** Several commands in one message answer a list of results: the first is the COMMIT's or ROLLBACK's. */
-function tagOf(result: DriverResult): string | undefined {
-  return result.command ?? (result[0] as DriverResult | undefined)?.command ?? undefined;
-}
-
-function preparedBySql(result: DriverResult): boolean {
-  const rows = result.command === undefined ? (result[0] as DriverResult | undefined) : result;
-  const row = rows?.[0] as { readonly prepared?: unknown } | undefined;
-  return row?.prepared !== '0';
 }

@@ -1,5 +1,5 @@
 import { ClusterCap } from '../connection/cluster-cap.ts';
-import { openPostgresLane } from '../connection/postgres-lane.ts';
+import { type LaneWire, openPostgresLane } from '../connection/postgres-lane.ts';
 import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { OpenPool } from './pool-request.ts';
@@ -20,9 +20,15 @@ export interface LaneOptions {
    * session of the same login can read it in `pg_stat_activity`, raw SQL of another tenant included (docs/observability.md).
    */
   readonly tenantInApplicationName?: boolean | undefined;
+  /**
+   * Who speaks PostgreSQL's protocol once a lane is connected and logged in: the lane itself (`own`, unless told), which costs a fraction
+   * of the processor time, or postgres.js (`driver`), for servers that only resemble PostgreSQL. Clusters marked as pooled always use the
+   * driver, and nothing is kept prepared there.
+   */
+  readonly wire?: LaneWire | undefined;
 }
 
-/** Opens pools of postgres.js lanes; all of them share one cap per cluster. */
+/** Opens pools of lanes; all of them share one cap per cluster. */
 export function openPostgresPool(
   options: LaneOptions & { readonly applicationName: string; readonly telemetry?: Telemetry | undefined },
 ): OpenPool {
@@ -46,6 +52,7 @@ export function openPostgresPool(
           database,
           credentials,
           applicationName: options.applicationName,
+          wire: options.wire,
           signal,
         }),
     });

@@ -2,11 +2,11 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { AbortedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, selectNames, statementOf, wires } from '../support/lane-database.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** A cancel request names a backend, not a statement: late by a moment, it hits whatever the backend runs then. */
-describe('a cancel request that comes too late', () => {
+describe.each(wires)('a cancel request that comes too late (%s wire)', (wire) => {
   let database: LaneDatabase;
   let proxy: TcpProxy;
   beforeAll(async () => {
@@ -49,7 +49,7 @@ describe('a cancel request that comes too late', () => {
   });
 
   test('never hits the next tenant’s unit; one of the same tenant that was pipelined is run again whole', async () => {
-    const lane = await openPostgresLane(database.laneOptions({ host: '127.0.0.1', port: proxy.port }));
+    const lane = await openPostgresLane(database.laneOptions({ wire, host: '127.0.0.1', port: proxy.port }));
     await lane.run({ context: contextOf('a'), statement: selectNames });
     proxy.delay(200);
     const controller = new AbortController();
@@ -70,7 +70,7 @@ describe('a cancel request that comes too late', () => {
   });
 
   test('is waited for, however often, before another tenant’s unit is sent', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     for (let time = 0; time < 40; time++) {
       const short = lane.run(
         { context: contextOf('a'), statement: statementOf('select pg_sleep(0.01)') },

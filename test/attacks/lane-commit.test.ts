@@ -2,9 +2,17 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LaneTransaction } from '../../src/connection/lane.ts';
 import { TransactionAbortedError, TransactionOverError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  insertProduct,
+  type LaneDatabase,
+  selectNames,
+  statementOf,
+  wires,
+} from '../support/lane-database.ts';
 
-describe('the end of a transaction', () => {
+describe.each(wires)('the end of a transaction (%s wire)', (wire) => {
   let database: LaneDatabase;
   beforeAll(async () => {
     database = await createLaneDatabase();
@@ -27,7 +35,7 @@ describe('the end of a transaction', () => {
   });
 
   test('a COMMIT that answers ROLLBACK rejects', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     await expect(
       lane.transaction(contextOf('a'), {}, async (tx) => {
         await tx.execute(insertProduct('a', 'lost'));
@@ -56,7 +64,7 @@ describe('the end of a transaction', () => {
   });
 
   test('a transaction used after its end is refused, also inside the next one', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     let kept: LaneTransaction | undefined;
     await lane.transaction(contextOf('a'), {}, async (tx) => {
       kept = tx;

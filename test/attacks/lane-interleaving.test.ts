@@ -4,10 +4,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ClusterCap } from '../../src/connection/cluster-cap.ts';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
-import { contextOf, createLaneDatabase, type LaneDatabase, rawContextOf, selectNames, statementOf } from '../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  type LaneDatabase,
+  rawContextOf,
+  selectNames,
+  statementOf,
+  wires,
+} from '../support/lane-database.ts';
 
 /** Many tenants' units interleaved at random on one event loop and few lanes. */
-describe('interleaved tenants', () => {
+describe.each(wires)('interleaved tenants (%s wire)', (wire) => {
   let database: LaneDatabase;
   const tenants = ['a', 'b', 'c', 'd', 'e', 'f'];
   beforeAll(async () => {
@@ -39,7 +47,7 @@ describe('interleaved tenants', () => {
       clusterMaxLanes: 4,
       maxLanes: 4,
       acquireTimeoutMs: 30_000,
-      open: async (signal) => await openPostgresLane(database.laneOptions({ signal })),
+      open: async (signal) => await openPostgresLane(database.laneOptions({ wire, signal })),
     });
     let left = 5_000;
     const wrong: unknown[] = [];

@@ -4,10 +4,18 @@ import { ClusterCap } from '../../src/connection/cluster-cap.ts';
 import { openPostgresLane } from '../../src/connection/postgres-lane.ts';
 import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
 import { LaneLostError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  insertProduct,
+  type LaneDatabase,
+  selectNames,
+  statementOf,
+  wires,
+} from '../support/lane-database.ts';
 
 /** A backend dies inside A's transaction; the driver reconnects, B's transaction begins on the same connection object, A goes on. */
-describe('a transaction whose backend was killed', () => {
+describe.each(wires)('a transaction whose backend was killed (%s wire)', (wire) => {
   let database: LaneDatabase;
   beforeAll(async () => {
     database = await createLaneDatabase();
@@ -67,7 +75,7 @@ describe('a transaction whose backend was killed', () => {
       cap: new ClusterCap(),
       clusterMaxLanes: 1,
       maxLanes: 1,
-      open: async (signal) => await openPostgresLane(database.laneOptions({ signal })),
+      open: async (signal) => await openPostgresLane(database.laneOptions({ wire, signal })),
     });
     const [killed, inside, finished] = [gate(), gate(), gate()];
     const late: PromiseSettledResult<unknown>[] = [];
@@ -101,7 +109,7 @@ describe('a transaction whose backend was killed', () => {
   });
 
   test('what was queued when the connection died runs nowhere', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const units = Array.from({ length: 30 }, (_, index) =>
       lane.run({
         context: contextOf('d'),

@@ -1,13 +1,13 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PlanInvalidatedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, statementOf, wires } from '../support/lane-database.ts';
 
 /**
  * A migration invalidates a prepared plan. postgres.js then sends the statement again, behind everything that it has written since: on
  * a connection with pipelined transactions that is another tenant's transaction.
  */
-describe('a statement whose plan a migration invalidated', () => {
+describe.each(wires)('a statement whose plan a migration invalidated (%s wire)', (wire) => {
   let database: LaneDatabase;
   let column = 0;
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe('a statement whose plan a migration invalidated', () => {
   });
 
   test('is never sent again by the driver: the unit is rolled back and run again whole, as its own tenant', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const run = async (tenantId: string, text: string, params: string[] = []) =>
       await lane.run({ context: contextOf(tenantId), statement: statementOf(text, params) });
     await run('a', select);
@@ -81,7 +81,7 @@ describe('a statement whose plan a migration invalidated', () => {
   });
 
   test('in an interactive transaction is a typed, retryable error, and nothing is kept', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const work = async () =>
       await lane.transaction(contextOf('c'), {}, async (tx) => {
         await tx.execute(statementOf('insert into app.notes (body) values ($1)', ['plain']));

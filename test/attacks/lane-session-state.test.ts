@@ -9,10 +9,11 @@ import {
   rawContextOf,
   selectNames,
   statementOf,
+  wires,
 } from '../support/lane-database.ts';
 
 /** What one tenant's raw SQL leaves on a connection meets the next tenant there. */
-describe('state left on a connection', () => {
+describe.each(wires)('state left on a connection (%s wire)', (wire) => {
   let database: LaneDatabase;
   beforeAll(async () => {
     database = await createLaneDatabase();
@@ -40,7 +41,7 @@ describe('state left on a connection', () => {
   });
 
   test('a temp table is gone before the next unit, and shadows nothing while it lives', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     await raw(lane, 'a', 'create temp table products (tenant_id text, name text)');
     await raw(lane, 'b', "insert into products (tenant_id, name) values ('b', 'card 4111')");
     expect((await lane.run({ context: contextOf('b'), statement: selectNames })).rows).toEqual([['card 4111']]);
@@ -55,13 +56,15 @@ describe('state left on a connection', () => {
   test('control: on a stock connection settings, advisory locks and LISTEN stay', async () => {
     const sql = stockClient();
     await sql.begin(async (tx) => {
-      await tx.unsafe("set statement_timeout = '61s'; listen gossip");
       await tx`select pg_advisory_lock(99)`;
       await tx`select set_config('tenancy.context', 'a', false)`;
+      await tx.unsafe("listen gossip; set statement_timeout = '20ms'");
     });
-    expect(
-      await sql`select current_setting('tenancy.context') as context, current_setting('statement_timeout') as timeout, pg_listening_channels() as channel`,
-    ).toEqual([{ context: 'a', timeout: '61s', channel: 'gossip' }]);
+    await expect(sql`select pg_sleep(5)`).rejects.toMatchObject({ code: '57014' });
+    await sql`set statement_timeout = 0`;
+    expect(await sql`select current_setting('tenancy.context') as context, pg_listening_channels() as channel`).toEqual([
+      { context: 'a', channel: 'gossip' },
+    ]);
     expect(await sql`select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`).toHaveLength(1);
     await sql.end();
   });
@@ -69,7 +72,7 @@ describe('state left on a connection', () => {
   test.each(['resolved', 'failed', 'was rolled back', 'failed at its COMMIT'])(
     'settings, advisory locks and LISTEN of a unit that %s are gone',
     async (how) => {
-      const lane = await database.lane();
+      const lane = await database.lane({ wire });
       const lock = "select pg_advisory_lock(99), set_config('tenancy.context', 'a', false), set_config('statement_timeout', '7s', false)";
       if (how === 'resolved') {
         await raw(lane, 'a', lock);
@@ -140,7 +143,7 @@ describe('state left on a connection', () => {
   });
 
   test('a session in which SQL prepared statements is dropped before another unit runs', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     await lane.run({ context: contextOf('h1'), statement: insertProduct('h1', 'first') });
     await raw(lane, 'h1', hijack(insertText, body)).catch(() => {});
     await lane.ended;
@@ -152,7 +155,7 @@ describe('state left on a connection', () => {
   });
 
   test('a session whose prepared statements were dropped serves on: each unit is run again whole', async () => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const insert = async (name: string) => await lane.run({ context: contextOf('p'), statement: insertProduct('p', name) });
     await insert('one');
     await raw(lane, 'p', "do $$ begin execute 'deallocate all'; end $$");

@@ -1,10 +1,18 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NotSupportedError } from '../../src/errors.ts';
-import { contextOf, createLaneDatabase, type LaneDatabase, rawContextOf, selectNames, statementOf } from '../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  type LaneDatabase,
+  rawContextOf,
+  selectNames,
+  statementOf,
+  wires,
+} from '../support/lane-database.ts';
 
 /** Text that holds more than a statement: `rollback; begin` leaves the scoped transaction, `commit` ends it. */
-describe('stacked statements', () => {
+describe.each(wires)('stacked statements (%s wire)', (wire) => {
   let database: LaneDatabase;
   beforeAll(async () => {
     database = await createLaneDatabase();
@@ -28,7 +36,7 @@ describe('stacked statements', () => {
   });
 
   test.each([true, false])('are refused by the lane (prepare: %s)', async (prepare) => {
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     for (const raw of [true, false]) {
       const context = raw ? rawContextOf('a') : contextOf('a');
       await expect(lane.run({ context, statement: statementOf(breakout, [], { prepare }) })).rejects.toThrow(NotSupportedError);
@@ -63,7 +71,7 @@ describe('stacked statements', () => {
     await sql.end({ timeout: 0 });
     expect(states).toEqual(['MAX_PARAMETERS_EXCEEDED', 'pending']);
 
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const [ok, refused, after] = await Promise.allSettled([
       lane.run({ context: contextOf('a'), statement: statementOf('select 1') }),
       lane.run({ context: contextOf('a'), statement: statementOf('select 2', many) }),

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../support/lane-database.ts';
+import { contextOf, createLaneDatabase, type LaneDatabase, statementOf, wires } from '../support/lane-database.ts';
 
 /** Sessions of one login see each other's statement text in `pg_stat_activity`: a token in it can be read and replayed. */
-describe('a context token, watched by another session of the same login', () => {
+describe.each(wires)('a context token, watched by another session of the same login (%s wire)', (wire) => {
   let database: LaneDatabase;
   beforeAll(async () => {
     database = await createLaneDatabase();
@@ -53,7 +53,7 @@ describe('a context token, watched by another session of the same login', () => 
 
   test('as a bound parameter it is never read, in units nor in transactions', async () => {
     const token = `v1:${randomBytes(8).toString('hex')}`;
-    const lane = await database.lane();
+    const lane = await database.lane({ wire });
     const context = contextOf('a', { sign: () => token });
     const { polls, texts } = await watch(async () => {
       for (let time = 0; time < 60; time++) {

@@ -549,6 +549,124 @@ export function describeLane(name: string, open: OpenLane): void {
       });
     });
 
+    describe('COPY TO', () => {
+      const rows = async (data: AsyncIterable<Uint8Array>): Promise<string[]> => {
+        let text = '';
+        for await (const chunk of data) text += Buffer.from(chunk).toString();
+        return text.split('\n').slice(0, -1);
+      };
+      const numbers = (count: number): string => `copy (select n, repeat('x', 100) from generate_series(1, ${count}) n) to stdout`;
+
+      test('yields the tenant’s rows only, between other statements of its transaction', async () =>
+        await withLane(async (lane) => {
+          for (const tenantId of ['c1', 'c2']) await lane.run({ context: contextOf(tenantId), statement: insertProduct(tenantId, 'p') });
+          const context = contextOf('c1', { searchPath: 'app, pg_temp' });
+          await lane.transaction(context, {}, async (tx) => {
+            expect(await rows(tx.copyTo('copy products (tenant_id, name) to stdout'))).toEqual(['c1\tp']);
+            await tx.execute(insertProduct('c1', 'q'));
+            expect(await rows(tx.copyTo('copy (select name from products order by 1) to stdout with (format csv)'))).toEqual(['p', 'q']);
+            expect(await rows(tx.copyTo('copy (select 1 where false) to stdout'))).toEqual([]);
+          });
+          expect(await namesOf(lane, 'c1')).toEqual(['p', 'q']);
+        }));
+
+      test('takes more than memory holds at once, at the reader’s pace', async () =>
+        await withLane(async (lane) => {
+          await lane.transaction(contextOf('c3'), {}, async (tx) => {
+            let bytes = 0;
+            for await (const chunk of tx.copyTo(numbers(200_000))) {
+              if (bytes === 0)
+                await new Promise((resolve) => {
+                  setTimeout(resolve, 50);
+                });
+              bytes += chunk.length;
+            }
+            expect(bytes).toBe(21_488_895);
+          });
+        }));
+
+      test('lets no other statement run meanwhile', async () =>
+        await withLane(async (lane) => {
+          await lane.transaction(contextOf('c4'), {}, async (tx) => {
+            for await (const _ of tx.copyTo('copy (select 1) to stdout'))
+              await expect(tx.execute(selectNames)).rejects.toThrow(NotSupportedError);
+            await tx.execute(selectNames);
+          });
+        }));
+
+      test('that is ended early, or aborted, is cancelled and fails the transaction; the lane serves on', async () =>
+        await withLane(async (lane) => {
+          const ended = lane.transaction(contextOf('c5'), {}, async (tx) => {
+            await tx.execute(insertProduct('c5', 'lost'));
+            for await (const _ of tx.copyTo(numbers(3_000_000))) break;
+          });
+          await expect(ended).rejects.toThrow(TransactionAbortedError);
+          const left = lane.transaction(contextOf('c5'), {}, async (tx) => {
+            await tx.execute(insertProduct('c5', 'lost'));
+            await tx.copyTo(numbers(3_000_000))[Symbol.asyncIterator]().next();
+          });
+          await expect(left).rejects.toThrow(TransactionAbortedError);
+          const aborted = lane.transaction(contextOf('c5'), {}, async (tx) => {
+            const sleeping = tx.copyTo('copy (select pg_sleep(20)) to stdout', { signal: AbortSignal.timeout(40) });
+            await expect(rows(sleeping)).rejects.toThrow(AbortedError);
+          });
+          await expect(aborted).rejects.toThrow(TransactionAbortedError);
+          const whole = lane.transaction(contextOf('c5'), { signal: AbortSignal.timeout(60) }, async (tx) => {
+            await rows(tx.copyTo('copy (select pg_sleep(20)) to stdout'));
+          });
+          await expect(whole).rejects.toThrow(AbortedError);
+          expect(await namesOf(lane, 'c5')).toEqual([]);
+          expect(lane.state).toBe('open');
+        }));
+
+      test('that fails in the middle rejects without a value; in a savepoint the transaction goes on', async () =>
+        await withLane(async (lane) => {
+          await lane.transaction(contextOf('c6'), {}, async (tx) => {
+            await tx.execute(insertProduct('c6', 'kept'));
+            const failed = tx.savepoint(
+              async () => await rows(tx.copyTo('copy (select 1 / (n - 5000) from generate_series(1, 9000) n) to stdout')),
+            );
+            await expect(failed).rejects.toMatchObject({ sqlState: '22012' });
+            const ended = tx.savepoint(async () => {
+              for await (const _ of tx.copyTo(numbers(3_000_000))) break;
+            });
+            await expect(ended).rejects.toThrow(TransactionAbortedError);
+          });
+          expect(await namesOf(lane, 'c6')).toEqual(['kept']);
+        }));
+
+      test.each([
+        'select 1',
+        'copy app.products from stdin',
+        "copy app.products to '/tmp/x'",
+        "copy app.products to program 'true'",
+        "copy (select 'to stdout') from stdin",
+        "copy (select E'\\') to stdout --') from stdin",
+        'copy app.products /* to stdout */ from stdin',
+        'copy "to stdout" from stdin',
+        'copy (select $a$) to stdout$a$) from stdin',
+      ])(
+        'refuses %j',
+        async (text) =>
+          await withLane(async (lane) => {
+            await lane.transaction(contextOf('c7'), {}, async (tx) => {
+              await expect(rows(tx.copyTo(text))).rejects.toThrow(NotSupportedError);
+              await tx.execute(selectNames);
+            });
+          }),
+      );
+
+      test('ends with the connection', async () =>
+        await withLane(async (lane) => {
+          const work = lane.transaction(contextOf('c8'), {}, async (tx) => {
+            for await (const _ of tx.copyTo(numbers(3_000_000))) {
+              await database.admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${database.login}`;
+            }
+          });
+          await expect(work).rejects.toThrow(LaneLostError);
+        }));
+    });
+
     describe('after raw SQL', () => {
       test('the session is as it was', async () =>
         await withLane(async (lane) => {

@@ -70,6 +70,9 @@ export async function createLaneDatabase(): Promise<LaneDatabase> {
   };
 }
 
+/** Every wire that a lane may have. */
+export const wires = ['own', 'driver'] as const;
+
 /** A context whose token is the tenant's id. */
 export function contextOf(tenantId: string, more: Partial<UnitContext> = {}): UnitContext {
   return { tenantId, sign: () => tenantId, searchPath: undefined, raw: false, ...more };

@@ -4,7 +4,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { LaneTls } from '../../../src/connection/lane-socket.ts';
 import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
 import { LaneLostError } from '../../../src/errors.ts';
-import { contextOf, createLaneDatabase, insertProduct, type LaneDatabase, selectNames, statementOf } from '../../support/lane-database.ts';
+import {
+  contextOf,
+  createLaneDatabase,
+  insertProduct,
+  type LaneDatabase,
+  selectNames,
+  statementOf,
+  wires,
+} from '../../support/lane-database.ts';
 
 /** A throw-away certificate for `localhost`, used by these tests only. */
 const cert = `-----BEGIN CERTIFICATE-----
@@ -24,7 +32,7 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTnWUqS3Z1CAYekf5
 muGoTdHlSCkYhNKzuxZch+/0T1CQ7+9OO8cIsfbYBN0JlyMnXqSqs9TN
 -----END PRIVATE KEY-----`;
 
-describe('a lane over TLS', () => {
+describe.each(wires)('a lane over TLS (%s wire)', (wire) => {
   let database: LaneDatabase;
   const servers = new Set<Server>();
   const sockets = new Set<Socket>();
@@ -73,7 +81,7 @@ describe('a lane over TLS', () => {
     return (server.address() as AddressInfo).port;
   }
   const open = async (port: number, tls: LaneTls, host = 'localhost') =>
-    await openPostgresLane(database.laneOptions({ host, port, tls, connectTimeoutMs: 2_000 }));
+    await openPostgresLane(database.laneOptions({ wire, host, port, tls, connectTimeoutMs: 2_000 }));
 
   test('works like any other, cancel requests included', async () => {
     const lane = await open(await front('S'), { ca: cert });

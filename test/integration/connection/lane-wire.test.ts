@@ -9,10 +9,11 @@ import {
   rawContextOf,
   selectNames,
   statementOf,
+  wires,
 } from '../../support/lane-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
-describe('a lane on the wire', () => {
+describe.each(wires)('a lane on the %s wire', (wire) => {
   let database: LaneDatabase;
   let proxy: TcpProxy;
   beforeAll(async () => {
@@ -24,7 +25,8 @@ describe('a lane on the wire', () => {
     await proxy[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
   });
-  const open = async (options = {}) => await openPostgresLane(database.laneOptions({ host: '127.0.0.1', port: proxy.port, ...options }));
+  const open = async (options = {}) =>
+    await openPostgresLane(database.laneOptions({ wire, host: '127.0.0.1', port: proxy.port, ...options }));
 
   test.each([
     [false, 'cold and warm'],
@@ -116,8 +118,8 @@ describe('a lane on the wire', () => {
     expect(acknowledged).toBeGreaterThan(0);
   });
 
-  test('takes no new work once it has prepared its bound of statements, and ends when what is under way has', async () => {
-    const lane = await open({ maxStatements: 4 });
+  test('of postgres.js takes no new work once it has prepared its bound of statements, and ends when what is under way has', async () => {
+    const lane = await open({ wire: 'driver', maxStatements: 4 });
     for (let index = 0; index < 3; index++) {
       expect(lane.state).toBe('open');
       await lane.run({ context: contextOf('a'), statement: statementOf(`select ${index}`) });

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import postgres from 'postgres';
 import { describe, expect, test } from 'vitest';
-import { isServerError, queryError, type ServerError, statementError } from '../../../src/connection/driver-error.ts';
+import { isServerError, queryError, statementError } from '../../../src/connection/driver-error.ts';
+import type { ServerError } from '../../../src/connection/wire.ts';
 import { AbortedError, PolicyViolationError, QueryFailedError } from '../../../src/errors.ts';
 
 function serverError(fields: Record<string, unknown>): ServerError {

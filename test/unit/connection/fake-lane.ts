@@ -52,9 +52,7 @@ export class FakeLane implements Lane {
         over: false,
         execute: async () => ({ rows: [this.id], rowCount: 0, command: '' }),
         savepoint: async (inner) => await inner(),
-        copyTo: () => {
-          throw new Error('not here');
-        },
+        copyTo: async function* () {},
       });
     } finally {
       this.#exclusive = false;

@@ -1,0 +1,40 @@
+import type { Wire, WireCopy, WireOutcome } from './wire.ts';
+
+/** One COPY … TO STDOUT under way: read to its end, or ended early. */
+export class RunningCopy {
+  readonly #wire: Wire;
+  readonly #copy: WireCopy;
+  #running = true;
+  #stopped = false;
+
+  constructor(wire: Wire, text: string) {
+    this.#wire = wire;
+    this.#copy = wire.copyTo(text);
+    void this.#copy.outcome.then(() => {
+      this.#running = false;
+    });
+  }
+
+  /** Resolves once the server is done with it. */
+  get outcome(): Promise<WireOutcome> {
+    return this.#copy.outcome;
+  }
+  /** Whether it was ended early. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let chunk = await this.#copy.data.next(); chunk !== undefined; chunk = await this.#copy.data.next()) yield chunk;
+  }
+
+  /** Cancels it at the server and lets go of what comes until then; resolves like {@link outcome}. */
+  async stop(): Promise<WireOutcome> {
+    if (!this.#stopped) {
+      this.#stopped = true;
+      this.#copy.data.discard();
+      await this.#wire.cancel(() => this.#running);
+    }
+    return await this.#copy.outcome;
+  }
+}
