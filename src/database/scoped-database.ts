@@ -11,13 +11,14 @@ import type { Auditor } from '../audit/auditor.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
+import { CachingDialect } from './caching-dialect.ts';
 import { QueryExecutor } from './query-executor.ts';
 import { createRawSql, type RawSql } from './raw-sql.ts';
 import { Refusals } from './refusals.ts';
 import { SessionPool } from './session-pool.ts';
+import type { ShapeCacheOptions } from './shape-cache.ts';
 import { tableKindOf } from './table-kind.ts';
 import { TenantDatabase } from './tenant-database.ts';
-import { TenantDialect } from './tenant-dialect.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
 
 /**
@@ -44,6 +45,8 @@ export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> 
   readonly auditor: Auditor;
   /** Gets every statement's text; of its parameters only how many there are. */
   readonly logger?: Logger | undefined;
+  /** How statements are kept by their shape. */
+  readonly shapeCache?: ShapeCacheOptions | undefined;
 }
 
 /** The two ways to a tenant's rows. */
@@ -79,7 +82,7 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
     logger: options.logger,
   });
   const sessions = new SessionPool({
-    dialect: new TenantDialect(),
+    dialect: new CachingDialect(options.shapeCache),
     executor,
     schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
   });
