@@ -10,8 +10,19 @@ export type StatementConfig = Readonly<Record<string, unknown>>;
 /** What makes the SQL of a statement when somebody asks for it. */
 export interface SqlBuilder {
   build(kind: StatementKind, config: StatementConfig): SQL;
-  /** While set, nothing that is built is kept: the cache is trying a statement with other values. */
-  readonly trying: boolean;
+}
+
+let keeping = true;
+
+/** Runs a callback in which lazy statements, of whichever database, are built anew and keep nothing of it: other values stand in them. */
+export function keepingNothing<T>(callback: () => T): T {
+  const outer = keeping;
+  keeping = false;
+  try {
+    return callback();
+  } finally {
+    keeping = outer;
+  }
 }
 
 /**
@@ -50,10 +61,10 @@ export class LazySql extends OpenSql {
   }
 
   override get queryChunks(): unknown[] {
-    if (this.#chunks !== undefined) return this.#chunks;
+    if (this.#chunks !== undefined && (keeping || this.#appended)) return this.#chunks;
     const chunks = this.#builder.build(this.kind, this.#config).queryChunks as unknown[];
     // Frozen, since the configuration stands for them: append() is the way to add.
-    if (!this.#builder.trying) this.#chunks = Object.freeze(chunks) as unknown[];
+    if (keeping) this.#chunks = Object.freeze(chunks) as unknown[];
     return chunks;
   }
 

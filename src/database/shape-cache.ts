@@ -1,7 +1,7 @@
 import type { SQL } from 'drizzle-orm';
 import type { CompiledQuery } from './compiled-query.ts';
 import { withGeneratedValues } from './generated-values.ts';
-import type { LazySql, SqlBuilder, StatementConfig, StatementKind } from './lazy-sql.ts';
+import { keepingNothing, type LazySql, type SqlBuilder, type StatementConfig, type StatementKind } from './lazy-sql.ts';
 import { sameParams } from './same-params.ts';
 import { Shape } from './shape.ts';
 import { sourcesOf } from './shape-trial.ts';
@@ -19,7 +19,7 @@ export interface ShapeCacheOptions {
 }
 
 /** The dialect without its cache. */
-export interface ShapeCompiler extends Pick<SqlBuilder, 'build'> {
+export interface ShapeCompiler extends SqlBuilder {
   compile(query: SQL): CompiledQuery;
 }
 
@@ -35,7 +35,6 @@ export class ShapeCache implements SqlBuilder {
   readonly #walk: ShapeWalk;
   readonly #trie = new ShapeTrie();
   #busy = false;
-  #trying = false;
   #hits = 0;
 
   constructor(compiler: ShapeCompiler, { capacity = 100_000, verify = false, walk = new ShapeWalk() }: ShapeCacheOptions = {}) {
@@ -43,10 +42,6 @@ export class ShapeCache implements SqlBuilder {
     this.#capacity = capacity;
     this.#verify = verify;
     this.#walk = walk;
-  }
-
-  get trying(): boolean {
-    return this.#trying;
   }
 
   /** Statements that were not built. */
@@ -109,7 +104,6 @@ export class ShapeCache implements SqlBuilder {
   #admit({ kind, config }: LazySql, node: ShapeNode, compiled: CompiledQuery): Shape | 'seen' | 'not cached' {
     const walk = this.#walk;
     walk.places = [];
-    this.#trying = true;
     try {
       if (walk.walk(this.#trie, kind, config) !== node) return 'not cached';
       const values = walk.values.slice(0, walk.count);
@@ -124,23 +118,17 @@ export class ShapeCache implements SqlBuilder {
       return 'not cached';
     } finally {
       walk.places = undefined;
-      this.#trying = false;
     }
   }
 
   #check({ kind, config }: LazySql, found: CompiledQuery): void {
-    this.#trying = true;
-    try {
-      const built = this.#anew(kind, config);
-      if (found.shape.hasTextOf(built.shape) && found.touchesEncrypted === built.touchesEncrypted && sameParams(found.params, built.params))
-        return;
-    } finally {
-      this.#trying = false;
-    }
+    const built = this.#anew(kind, config);
+    if (found.shape.hasTextOf(built.shape) && found.touchesEncrypted === built.touchesEncrypted && sameParams(found.params, built.params))
+      return;
     throw unscoped('A statement whose shape is kept with another text', 'This is a defect of the library: please report it.');
   }
 
   #anew(kind: StatementKind, config: StatementConfig): CompiledQuery {
-    return this.#compiler.compile(this.#compiler.build(kind, config));
+    return keepingNothing(() => this.#compiler.compile(this.#compiler.build(kind, config)));
   }
 }
