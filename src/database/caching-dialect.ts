@@ -1,5 +1,6 @@
-import { entityKind, is, type Query, SQL } from 'drizzle-orm';
+import { entityKind, type Query, type SQL } from 'drizzle-orm';
 import type { PgDeleteConfig, PgInsertConfig, PgSelectConfig, PgUpdateConfig } from 'drizzle-orm/pg-core';
+import { chunkKind, chunkKindOf } from './chunk-kind.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { LazySql, type StatementConfig, type StatementKind } from './lazy-sql.ts';
 import { ShapeCache, type ShapeCacheOptions } from './shape-cache.ts';
@@ -27,7 +28,7 @@ export class CachingDialect extends TenantDialect {
 
   override buildSelectQuery(config: PgSelectConfig): SQL {
     // A join adds to the fields of a select from raw SQL in place.
-    if (config.setOperators.length > 0 || is(config.table, SQL)) return super.buildSelectQuery(config);
+    if (config.setOperators.length > 0 || !isSource(chunkKindOf(config.table))) return super.buildSelectQuery(config);
     const copy = { ...config };
     if (config.joins !== undefined) {
       copy.joins = [...config.joins];
@@ -69,4 +70,8 @@ export class CachingDialect extends TenantDialect {
         return super.buildDeleteQuery(config as never);
     }
   }
+}
+
+function isSource(kind: number): boolean {
+  return kind === chunkKind.table || kind === chunkKind.subquery;
 }

@@ -43,7 +43,6 @@ export class LazySql extends OpenSql {
     this.kind = kind;
     this.#config = config;
     this.#builder = builder;
-    markScoped(this as unknown as SQL);
   }
 
   get config(): StatementConfig {
@@ -77,3 +76,5 @@ export class LazySql extends OpenSql {
     return this;
   }
 }
+
+markScoped(LazySql.prototype as unknown as SQL);
