@@ -55,12 +55,12 @@ export class EncryptedRead {
 
 const scoped = new WeakSet<SQL>();
 
-/** Notes that the dialect built this SQL, so that every table in it carries its predicate. */
+/** Notes that the dialect built this SQL, or builds all SQL of this prototype, so that every table in it carries its predicate. */
 export function markScoped<T extends SQL>(query: T): T {
   scoped.add(query);
   return query;
 }
 
 export function isScoped(query: SQL): boolean {
-  return scoped.has(query);
+  return scoped.has(query) || scoped.has(Object.getPrototypeOf(query));
 }

@@ -1,4 +1,5 @@
 import type { Query } from 'drizzle-orm';
+import { StatementShape } from './statement-shape.ts';
 
 /**
  * A compiled statement whose tenant's schema is still open: the text is cut where the schema's name goes, and filled in when the
@@ -10,21 +11,23 @@ export class CompiledQuery implements Query {
   readonly params: unknown[];
   /** Whether keys will be needed, to write or to read. */
   readonly touchesEncrypted: boolean;
-  readonly #segments: readonly string[];
-  #filled: { readonly schema: string; readonly text: string } | undefined;
+  readonly #shape: StatementShape;
 
-  constructor(segments: readonly string[], params: unknown[], touchesEncrypted: boolean) {
-    this.sql = segments.join('');
+  constructor(segments: readonly string[] | StatementShape, params: unknown[], touchesEncrypted: boolean) {
+    const shape = segments instanceof StatementShape ? segments : new StatementShape(segments);
+    this.sql = shape.sql;
     this.params = params;
     this.touchesEncrypted = touchesEncrypted;
-    this.#segments = segments;
+    this.#shape = shape;
+  }
+
+  /** What it shares with every statement that differs from it in values only. */
+  get shape(): StatementShape {
+    return this.#shape;
   }
 
   /** The text for tenants of one schema. */
   textFor(schema: string): string {
-    if (this.#filled?.schema !== schema) {
-      this.#filled = { schema, text: this.#segments.join(`"${schema.replaceAll('"', '""')}".`) };
-    }
-    return this.#filled.text;
+    return this.#shape.textFor(schema);
   }
 }

@@ -1,5 +1,5 @@
-import type { Column, Query, SQL, Subquery, Table } from 'drizzle-orm';
 import * as drizzle from 'drizzle-orm';
+import { type Column, type Query, SQL, type Subquery, type Table } from 'drizzle-orm';
 import {
   type IndexColumn,
   type PgColumn,
@@ -26,6 +26,7 @@ const originalNameSymbol = Symbol.for('drizzle:OriginalName');
 const schemaSymbol = Symbol.for('drizzle:Schema');
 const aliasSymbol = Symbol.for('drizzle:IsAlias');
 const columnsSymbol = Symbol.for('drizzle:Columns');
+const inlineForeignKeysSymbol = Symbol.for('drizzle:PgInlineForeignKeys');
 
 function member<T>(of: object, key: symbol): T {
   return (of as Record<symbol, T>)[key] as T;
@@ -43,6 +44,11 @@ export function originalNameOf(table: Table): string {
 
 export function schemaOf(table: Table): string | undefined {
   return member(table, schemaSymbol);
+}
+
+/** An object that belongs to one table and that its aliases, which are made anew wherever one is mentioned, share with it. */
+export function identityOf(table: Table): object | undefined {
+  return member(table, inlineForeignKeysSymbol);
 }
 
 export function isAlias(table: Table): boolean {
@@ -135,3 +141,12 @@ export const OpenPgInsert = PgInsertBase as unknown as new (
   select?: boolean,
   overriding?: boolean,
 ) => OpenInsert;
+
+/** SQL as far as its lazy subclass here overrides it; drizzle declares `queryChunks` a plain property. */
+export interface OpenSqlMembers {
+  queryChunks: unknown[];
+  readonly shouldInlineParams: boolean;
+  append(query: SQL): this;
+}
+
+export const OpenSql = SQL as unknown as new (chunks: unknown[]) => OpenSqlMembers;

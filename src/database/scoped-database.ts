@@ -11,14 +11,15 @@ import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { CachingDialect } from './caching-dialect.ts';
 import { QueryExecutor } from './query-executor.ts';
 import { createRawSql, type RawSql } from './raw-sql.ts';
 import { Refusals } from './refusals.ts';
 import { createRunTransaction, type RunTransaction } from './scoped-transaction.ts';
 import { SessionPool } from './session-pool.ts';
+import type { ShapeCacheOptions } from './shape-cache.ts';
 import { tableKindOf } from './table-kind.ts';
 import { TenantDatabase } from './tenant-database.ts';
-import { TenantDialect } from './tenant-dialect.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> 
   readonly auditor: Auditor;
   /** Hears of every statement. */
   readonly telemetry?: Telemetry | undefined;
+  /** How statements are kept by their shape. */
+  readonly shapeCache?: ShapeCacheOptions | undefined;
 }
 
 /** The ways to a tenant's rows. */
@@ -81,7 +84,7 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
     telemetry: options.telemetry,
   });
   const sessions = new SessionPool({
-    dialect: new TenantDialect(),
+    dialect: new CachingDialect(options.shapeCache),
     executor,
     schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
   });

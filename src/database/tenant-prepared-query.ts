@@ -3,7 +3,6 @@ import { PgPreparedQuery, type PreparedQueryConfig, type SelectedFieldsOrdered }
 import type { StatementResult } from '../connection/statement.ts';
 import type { Binding } from './binding.ts';
 import type { CompiledQuery } from './compiled-query.ts';
-import { mapResultRow } from './drizzle-internals.ts';
 import type { QueryExecutor } from './query-executor.ts';
 import { tenantRows } from './tenant-rows.ts';
 
@@ -51,6 +50,6 @@ export class TenantPreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
     if (this.#mapper !== undefined) return this.#mapper(result.rows as unknown[][]);
     const fields = this.#fields;
     if (fields === undefined) return tenantRows(result);
-    return result.rows.map((row) => mapResultRow(fields, row as unknown[], this.joinsNotNullableMap));
+    return this.#query.shape.rowMapper(fields, this.joinsNotNullableMap).map(result.rows as unknown[][], fields);
   }
 }

@@ -6,6 +6,7 @@ import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import { openPostgresLane } from '../../../src/connection/postgres-lane.ts';
 import { PostgresLanePool } from '../../../src/connection/postgres-lane-pool.ts';
 import { createScopedDatabase, type ScopedDatabase } from '../../../src/database/scoped-database.ts';
+import type { ShapeCacheOptions } from '../../../src/database/shape-cache.ts';
 import { DirectPool, DirectRouter, MemorySink, TestKeyRing } from '../../support/direct-route.ts';
 import { adminUrl, createDatabase, uniquePrefix } from '../../support/server.ts';
 import { schema, seedSql, tableDdl } from './sample-schema.ts';
@@ -24,6 +25,7 @@ const tenants = ['alpha', 'beta', 'gamma'] as const;
  */
 export interface SampleWorld extends AsyncDisposable {
   readonly tenants: typeof tenants;
+  /** Every statement that it finds in its shape cache is built and compared all the same. */
   readonly scoped: ScopedDatabase<typeof schema>;
   /** The same over the lanes that services use. */
   readonly laned: ScopedDatabase<typeof schema>;
@@ -54,9 +56,10 @@ export async function sampleWorld(): Promise<SampleWorld> {
   const pool = new DirectPool(lane);
   const keys = new TestKeyRing();
   const sink = new MemorySink();
-  const over = (lanes: LanePool) =>
+  const over = (lanes: LanePool, shapeCache: ShapeCacheOptions = {}) =>
     createScopedDatabase({
       schema,
+      shapeCache,
       router: new DirectRouter(lanes, { alpha: 'pool', beta: 'pool', gamma: 'pool' }),
       keys,
       auditor: new Auditor([sink]),
@@ -82,7 +85,7 @@ export async function sampleWorld(): Promise<SampleWorld> {
   });
   return {
     tenants,
-    scoped: over(pool),
+    scoped: over(pool, { verify: true }),
     laned: over(lanes),
     pool,
     keys,

@@ -1,0 +1,81 @@
+import { is, Param, SQL } from 'drizzle-orm';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
+import type { StatementConfig, StatementKind } from './lazy-sql.ts';
+
+type Values = Record<string, unknown>;
+
+interface TableValues {
+  /** The keys of the columns that an insert writes, in order. */
+  readonly insertable: readonly string[];
+  readonly onInsert: readonly Generated[];
+  readonly onUpdate: readonly Generated[];
+}
+
+interface Generated {
+  readonly key: string;
+  readonly column: PgColumn;
+  readonly generate: () => unknown;
+}
+
+const byTable = new WeakMap<PgTable, TableValues>();
+
+function tableValues(table: PgTable): TableValues {
+  let values = byTable.get(table);
+  if (values === undefined) {
+    const columns = Object.entries(columnsOf(table));
+    const insertable = columns.filter(([, column]) => !defaultsOf(column).shouldDisableInsert());
+    const generated = ([key, column]: [string, PgColumn], generate: (() => unknown) | undefined): Generated[] =>
+      generate === undefined ? [] : [{ key, column, generate }];
+    values = {
+      insertable: insertable.map(([key]) => key),
+      onInsert: insertable.flatMap((entry) => {
+        const { default: databaseDefault, defaultFn, onUpdateFn } = defaultsOf(entry[1]);
+        return generated(entry, defaultFn ?? (databaseDefault ? undefined : onUpdateFn));
+      }),
+      onUpdate: columns.flatMap((entry) => generated(entry, defaultsOf(entry[1]).onUpdateFn)),
+    };
+    // An alias is a new object each time.
+    if (!isAlias(table)) byTable.set(table, values);
+  }
+  return values;
+}
+
+export function insertableColumns(table: PgTable): readonly string[] {
+  return tableValues(table).insertable;
+}
+
+/**
+ * The configuration with what `$defaultFn` and `$onUpdate` answer written in, so that a statement's values are all there to be seen. They
+ * are asked once per statement, in drizzle's order.
+ *
+ * @returns undefined when a function answered undefined, which drizzle takes for no value
+ */
+export function withGeneratedValues(kind: StatementKind, config: StatementConfig): StatementConfig | undefined {
+  if (kind === 'insert') {
+    const { onInsert } = tableValues(config['table'] as PgTable);
+    if (onInsert.length === 0) return config;
+    const rows = (config['values'] as readonly Values[]).map((row) => filled(row, onInsert));
+    return rows.every((row) => row !== undefined) ? { ...config, values: rows } : undefined;
+  }
+  if (kind === 'update') {
+    const { onUpdate } = tableValues(config['table'] as PgTable);
+    if (onUpdate.length === 0) return config;
+    const set = filled(config['set'] as Values, onUpdate);
+    return set && { ...config, set };
+  }
+  return config;
+}
+
+function filled(values: Values, generated: readonly Generated[]): Values | undefined {
+  let all = values;
+  for (const { key, column, generate } of generated) {
+    const given = values[key];
+    if (given !== undefined && !(is(given, Param) && given.value === undefined)) continue;
+    const value = generate();
+    if (value === undefined) return undefined;
+    if (all === values) all = { ...values };
+    all[key] = is(value, SQL) ? value : new Param(value, column);
+  }
+  return all;
+}
