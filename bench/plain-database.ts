@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { withAdmin } from './admin.ts';
-import { fillStatements, indexStatements } from './stock.ts';
+import { fillTables } from './fill-tables.ts';
 
 /** Where the subjects that know of no tenants work, and the one that gives each a schema; all log in as the database's namesake. */
 export interface PlainDatabase {
@@ -37,16 +37,13 @@ export async function createPlainDatabase(options: PlainDatabaseOptions): Promis
   await withAdmin(url.href, async (admin) => {
     for (const schema of ['open', 'guarded']) {
       await makeSchema(admin, schema, migration, name);
-      for (const tenantId of sharedTenants) await run(admin, fillStatements(tenantId, true, documents / sharedTenants.length));
-      if (documents > 0) await run(admin, indexStatements(true));
+      await fillTables(admin, sharedTenants, { tenantColumn: true, documents: documents / sharedTenants.length });
       if (schema === 'guarded') for (const table of tables) await guard(admin, table);
     }
     for (const tenantId of schemaTenants) {
       await makeSchema(admin, schemaOf(tenantId), withoutTenant(migration), name);
-      await run(admin, fillStatements(tenantId, false, documents / schemaTenants.length));
-      if (documents > 0) await run(admin, indexStatements(false));
+      await fillTables(admin, [tenantId], { tenantColumn: false, documents: documents / schemaTenants.length });
     }
-    await admin.unsafe('vacuum analyze');
   });
   return { name, login: { user: name, password } };
 }
@@ -66,10 +63,6 @@ async function makeSchema(admin: Sql, schema: string, migration: string, login: 
 async function guard(admin: Sql, table: string): Promise<void> {
   await admin.unsafe(`alter table ${table} enable row level security; create policy tenant on ${table}
     using (tenant_id = (select current_setting('bench.tenant', true))) with check (tenant_id = (select current_setting('bench.tenant', true)))`);
-}
-
-async function run(admin: Sql, statements: readonly string[]): Promise<void> {
-  for (const statement of statements) await admin.unsafe(statement);
 }
 
 /** The same tables where everything in a schema is one tenant's. */

@@ -50,6 +50,7 @@ export async function runBench(
   const names = options.subjects.length > 0 ? options.subjects : subjectNames;
   say('setting up a platform with tenants of three isolations');
   await using world = await createWorld(adminUrl, plan.documents ? documentsInAll : 0, signal);
+  say(`set up after ${process.uptime().toFixed(1)} s`);
   const cells = plan.direct.length + plan.distant.length;
   const lengths = options.quick ? lengthsWithin(cells * names.length, quickUntilMs - process.uptime() * 1_000) : fullLengths;
   const run: Run = { world, plan, names, lengths, signal, say };

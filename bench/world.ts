@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { Tiers } from '@godseye/tenancy';
 import { createTestPlatform, type TestPlatform } from '@godseye/tenancy/testing';
 import { databaseUrl, withAdmin } from './admin.ts';
+import { copyTenant } from './copy-tenant.ts';
 import { createPlainDatabase, type PlainDatabase } from './plain-database.ts';
-import { fillStatements, indexStatements } from './stock.ts';
+import { fillTables } from './fill-tables.ts';
 import { tenantTables } from './tables.ts';
 
 const common = { keyPolicy: 'platform', dedicatedCluster: false, priority: 0 } as const;
@@ -56,24 +57,23 @@ export async function createWorld(adminUrl: string | undefined, documents: numbe
     // Named like the platform's own, so that closing the platform drops it too.
     const name = `${platform.rolePrefix}_bench`;
     const password = randomBytes(24).toString('base64url');
-    // Both are waited for, also when one fails: what a failure takes away must not be in the making.
-    const [plain, tenantDatabaseUrls] = await bothOf(
-      createPlainDatabase({
-        adminUrl: platform.adminUrl,
-        name,
-        password,
-        sharedTenants: tenantIds.row,
-        schemaTenants: tenantIds.multitenant,
-        documents,
-      }),
-      provision(platform, documents, signal),
-    );
+    const catalogUrl = databaseUrl(platform.adminUrl, new URL(platform.serviceCatalogUrl).pathname.slice(1));
+    const provisioned = provision(platform, catalogUrl, documents, signal);
+    const created = createPlainDatabase({
+      adminUrl: platform.adminUrl,
+      name,
+      password,
+      sharedTenants: tenantIds.row,
+      schemaTenants: tenantIds.multitenant,
+      documents,
+    });
+    await allOf<unknown>([provisioned, created]);
     return {
       platform,
-      plain,
+      plain: await created,
       documents,
-      tenantDatabaseUrls: [...tenantDatabaseUrls, databaseUrl(platform.adminUrl, name)],
-      catalogUrl: databaseUrl(platform.adminUrl, new URL(platform.serviceCatalogUrl).pathname.slice(1)),
+      tenantDatabaseUrls: [...(await provisioned), databaseUrl(platform.adminUrl, name)],
+      catalogUrl,
       version: await withAdmin(platform.adminUrl, async (admin) => {
         const [row] = await admin<{ version: string }[]>`select current_setting('server_version') as version`;
         return row!.version;
@@ -87,34 +87,39 @@ export async function createWorld(adminUrl: string | undefined, documents: numbe
 }
 
 /** Onboards every tenant and fills its tables; answers the superuser's URLs of their databases. */
-async function provision(platform: TestPlatform<typeof tenantTables>, documents: number, signal: AbortSignal): Promise<readonly string[]> {
+async function provision(
+  platform: TestPlatform<typeof tenantTables>,
+  catalogUrl: string,
+  documents: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const urls = new Set<string>();
-  for (const tier of ['row', 'schema', 'database'] as const) {
-    const ids = [...tenantIds[tier]];
-    const share = documents / ids.length;
-    const indexed = new Set<string>();
-    const worker = async (): Promise<void> => {
-      for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
-        signal.throwIfAborted();
-        const { placement } = await platform.control.provision({ id, name: id, tier, region: 'us-east-1' });
-        const url = databaseUrl(platform.adminUrl, placement.database);
-        urls.add(url);
-        const first = !indexed.has(placement.schema);
-        indexed.add(placement.schema);
-        await withAdmin(url, async (admin) => {
-          await admin.unsafe(`set search_path = "${placement.schema}"`);
-          for (const statement of fillStatements(id, true, share)) await admin.unsafe(statement);
-          if (first && documents > 0) for (const statement of indexStatements(true)) await admin.unsafe(statement);
-        });
-      }
-    };
-    await bothOf(worker(), worker());
-  }
-  for (const url of urls) await withAdmin(url, (admin) => admin.unsafe('vacuum analyze'));
+  const onboard = async (tier: 'row' | 'schema' | 'database', ids: readonly string[], alike: readonly string[]): Promise<void> => {
+    for (const id of ids) {
+      signal.throwIfAborted();
+      const { placement } = await platform.control.provision({ id, name: id, tier, region: 'us-east-1' });
+      if (alike.length > 0) await copyTenant(catalogUrl, id, alike);
+      const url = databaseUrl(platform.adminUrl, placement.database);
+      urls.add(url);
+      await withAdmin(url, async (admin) => {
+        await admin.unsafe(`set search_path = "${placement.schema}"`);
+        await fillTables(admin, [id, ...alike], { tenantColumn: true, documents: documents / tenantIds[tier].length });
+      });
+    }
+  };
+  const [model, ...others] = tenantIds.row;
+  const half = tenantIds.schema.length / 2;
+  await allOf([
+    onboard('row', [model!], others),
+    onboard('schema', tenantIds.schema.slice(0, half), []),
+    onboard('schema', tenantIds.schema.slice(half), []),
+    onboard('database', tenantIds.database, []),
+  ]);
   return [...urls];
 }
 
-async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return [await first, await second];
+/** Waits for all, also when one fails: what a failure takes away must not be in the making. */
+async function allOf<T>(parts: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(parts);
+  return await Promise.all(parts);
 }
