@@ -1,6 +1,6 @@
+import type { BesideSlow } from './beside-slow.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryUse } from './memory.ts';
-import type { BesideSlow } from './beside-slow.ts';
 import type { Result } from './result.ts';
 import type { RoundTrips } from './round-trips.ts';
 

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { subjectNames } from './subject-names.ts';
 
 /** What the command line asks for. */
 export interface BenchOptions {
@@ -16,7 +17,7 @@ export interface BenchOptions {
   readonly subjects: readonly string[];
 }
 
-/** @throws {TypeError} for an option that does not exist */
+/** @throws {TypeError} for an option or a subject that does not exist; cases are looked at by the plan */
 export function readBenchOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -30,7 +31,11 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
     },
   });
   const { json, quick, floors, svg } = values;
-  return { json, quick, floors, svg, cases: listOf(values.cases), subjects: listOf(values.subjects) };
+  const subjects = listOf(values.subjects);
+  const known: readonly string[] = subjectNames;
+  const unknown = subjects.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TypeError(`there is no subject ${unknown}; there are ${known.join(', ')}`);
+  return { json, quick, floors, svg, cases: listOf(values.cases), subjects };
 }
 
 function listOf(text: string): readonly string[] {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { readBenchOptions } from './bench-options.ts';
-import { plot } from './plot/plot.ts';
 import { floorsOf } from './floors.ts';
+import { plot } from './plot/plot.ts';
 import { floorsReport, report } from './report.ts';
 import { runBench } from './run-bench.ts';
 
@@ -10,8 +10,10 @@ const options = readBenchOptions(process.argv.slice(2));
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 
+const say = (text: string): void => void process.stderr.write(`${process.uptime().toFixed(1).padStart(6)} s  ${text}\n`);
+
 try {
-  const document = await runBench(options, process.env['DATABASE_URL'], interrupted.signal, (text) => void process.stderr.write(`${text}\n`));
+  const document = await runBench(options, process.env['DATABASE_URL'], interrupted.signal, say);
   process.stdout.write(options.json ? `${JSON.stringify(document, undefined, 2)}\n` : report(document));
   // Beside a JSON document they are for whoever watches.
   if (options.floors) (options.json ? process.stderr : process.stdout).write(`\n${floorsReport(floorsOf(document))}`);

@@ -1,11 +1,14 @@
 import { operationOf } from './case.ts';
 import { type Measurement, measure } from './measure.ts';
-import type { Cell, Lengths } from './plan.ts';
+import { type Cell, fullLengths, lengthsWithin } from './plan.ts';
 import { type Result, rounded } from './result.ts';
 import { median } from './statistics.ts';
 import type { Subject } from './subject.ts';
+import type { TimeBudget } from './time-budget.ts';
 
-export interface BenchmarkOptions extends Lengths {
+export interface BenchmarkOptions {
+  /** For a run that must end in time; rounds have their full length unless told. */
+  readonly budget?: TimeBudget | undefined;
   readonly rttMs: number;
   readonly signal: AbortSignal;
   /** Told before each case. */
@@ -37,11 +40,17 @@ async function alternate(all: readonly Subject[], { case: what, callers }: Cell,
     options.signal.throwIfAborted();
     return await measure(subject.operations[operation]!, subject.tenantIds, callers, durationMs);
   };
-  for (const subject of subjects) await work(subject, options.warmUpMs);
-  for (let round = 0; round < options.rounds; round++) {
+  const allowedMs = options.budget?.next();
+  const lengths = allowedMs === undefined ? fullLengths : lengthsWithin(subjects.length, allowedMs);
+  const startedAt = performance.now();
+  for (const subject of subjects) await work(subject, lengths.warmUpMs);
+  for (let round = 0; round < lengths.rounds; round++) {
+    // With the warm-up there were as many passes as this round's number and one, all about as long.
+    const nextEndsAfter = ((performance.now() - startedAt) * (round + 2)) / (round + 1);
+    if (allowedMs !== undefined && round > 0 && nextEndsAfter > allowedMs) break;
     const first = round % subjects.length;
     for (const subject of [...subjects.slice(first), ...subjects.slice(0, first)]) {
-      measured.get(subject)!.push(await work(subject, options.roundMs));
+      measured.get(subject)!.push(await work(subject, lengths.roundMs));
     }
   }
   return subjects.map((subject) => {

@@ -1,6 +1,7 @@
 import postgres, { type Sql } from 'postgres';
-import { withAdmin } from './admin.ts';
+import { reach } from './reach.ts';
 import type { Subject } from './subject.ts';
+import { type SubjectName, subjectNames } from './subject-names.ts';
 import { drizzle } from './subjects/drizzle.ts';
 import { drizzleMultitenant } from './subjects/drizzle-multitenant.ts';
 import { drizzleTransaction } from './subjects/drizzle-transaction.ts';
@@ -8,18 +9,6 @@ import { raw } from './subjects/raw.ts';
 import { scoped } from './subjects/scoped.ts';
 import { tenantTables } from './tables.ts';
 import { tenantIds, type World } from './world.ts';
-
-/** In the order of the reports. */
-export const subjectNames = [
-  'raw',
-  'drizzle',
-  'drizzle-transaction',
-  'drizzle-multitenant',
-  'tenancy-row',
-  'tenancy-schema',
-  'tenancy-database',
-] as const;
-export type SubjectName = (typeof subjectNames)[number];
 
 export interface ConnectOptions {
   /** All unless told. */
@@ -33,11 +22,7 @@ export interface ConnectOptions {
 /** Connects subjects to a world, all by one address; subjects that were connected by another must be closed before. */
 export async function connect(world: World, { names, connections, port }: ConnectOptions): Promise<readonly Subject[]> {
   const { platform, plain, documents } = world;
-  const server = new URL(platform.adminUrl);
-  const host = port === undefined ? server.hostname : '127.0.0.1';
-  const reached = port ?? Number(server.port || 5432);
-  await pointClusters(world, host, reached);
-
+  const { host, port: reached } = await reach(world, port);
   const url = new URL(platform.adminUrl);
   Object.assign(url, { hostname: host, port: String(reached), pathname: `/${plain.name}` });
   Object.assign(url, { username: plain.login.user, password: plain.login.password });
@@ -52,8 +37,7 @@ export async function connect(world: World, { names, connections, port }: Connec
     raw: () => raw(client('open'), tenantIds.row, shared),
     drizzle: () => drizzle(client('open'), tenantIds.row, shared),
     'drizzle-transaction': () => drizzleTransaction(client('guarded'), tenantIds.row, shared),
-    'drizzle-multitenant': () =>
-      drizzleMultitenant(url.href, tenantIds.multitenant, connections, documents / tenantIds.multitenant.length),
+    'drizzle-multitenant': () => drizzleMultitenant(url.href, tenantIds.multitenant, connections, documents / tenantIds.multitenant.length),
     'tenancy-row': tenancy(tenantIds.row, 1),
     'tenancy-schema': tenancy(tenantIds.schema, 1),
     'tenancy-database': tenancy(tenantIds.database, tenantIds.database.length),
@@ -65,11 +49,4 @@ export async function connect(world: World, { names, connections, port }: Connec
 
 export async function closeAll(subjects: readonly Subject[]): Promise<void> {
   await Promise.all(subjects.map((subject) => subject.close()));
-}
-
-/** The catalog says where services reach a cluster. */
-async function pointClusters(world: World, host: string, port: number): Promise<void> {
-  await withAdmin(world.catalogUrl, async (admin) => {
-    await admin`update tenancy.clusters set host = ${host}, port = ${port} where host <> ${host} or port <> ${port}`;
-  });
 }

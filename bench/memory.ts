@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { copyTenant } from './copy-tenant.ts';
+import { reach } from './reach.ts';
 import { tenantIds, type World } from './world.ts';
 
 /** What a process holds for tenants that it has met, in bytes: how much it grew by. */
@@ -20,6 +21,7 @@ const lookUpsAtATime = 16;
  * @throws the signal's reason once it is aborted
  */
 export async function measureMemory(world: World, tenants: number, signal: AbortSignal): Promise<MemoryUse> {
+  await reach(world);
   await using tenancy = await world.platform.open();
   await tenancy.run(tenantIds.row[0]!, () => {});
   const ids = Array.from({ length: tenants }, (_, index) => `known-${tenants}-${index + 1}`);

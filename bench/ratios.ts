@@ -10,8 +10,7 @@ export interface ResultKey {
 
 export function resultOf(results: readonly Result[], key: ResultKey): Result | undefined {
   return results.find(
-    (result) =>
-      result.case === key.case && result.callers === key.callers && result.rttMs === key.rttMs && result.subject === key.subject,
+    (result) => result.case === key.case && result.callers === key.callers && result.rttMs === key.rttMs && result.subject === key.subject,
   );
 }
 

@@ -19,28 +19,27 @@ export async function countRoundTrips(
   world: World,
   proxy: DelayProxy,
   names: readonly string[],
+  statements: number,
   signal: AbortSignal,
 ): Promise<readonly RoundTrips[]> {
-  const counts: RoundTrips[] = [];
-  for (const statements of [1, 5]) {
-    const subjects = await connect(world, { names, connections: 1, port: proxy.port });
-    try {
-      for (const { name, tenantIds, find, transact } of subjects) {
-        signal.throwIfAborted();
-        const tenantId = tenantIds[0]!;
-        const counted = async (turn: number): Promise<number> => {
-          await proxy.takeRoundTrips();
-          await transact(tenantId, turn, statements);
-          return await proxy.takeRoundTrips();
-        };
-        await find(tenantId, skuOf(0));
-        const cold = await counted(1);
-        await counted(2);
-        counts.push({ subject: name, statements, cold, warm: await counted(3) });
-      }
-    } finally {
-      await closeAll(subjects);
+  const subjects = await connect(world, { names, connections: 1, port: proxy.port });
+  try {
+    const counts: RoundTrips[] = [];
+    for (const { name, tenantIds, find, transact } of subjects) {
+      signal.throwIfAborted();
+      const tenantId = tenantIds[0]!;
+      const counted = async (turn: number): Promise<number> => {
+        await proxy.takeRoundTrips();
+        await transact(tenantId, turn, statements);
+        return await proxy.takeRoundTrips();
+      };
+      await find(tenantId, skuOf(0));
+      const cold = await counted(1);
+      await counted(2);
+      counts.push({ subject: name, statements, cold, warm: await counted(3) });
     }
+    return counts;
+  } finally {
+    await closeAll(subjects);
   }
-  return counts;
 }

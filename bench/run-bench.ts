@@ -3,24 +3,26 @@ import type { BenchOptions } from './bench-options.ts';
 import { benchmark } from './benchmark.ts';
 import { measureBesideSlow } from './beside-slow.ts';
 import { operationOf } from './case.ts';
-import { closeAll, connect, subjectNames } from './connect.ts';
+import { closeAll, connect } from './connect.ts';
 import { guard, guardTenants } from './guard.ts';
 import { declareLeakproof } from './leakproof.ts';
 import { describeMachine } from './machine.ts';
 import { type MemoryUse, measureMemory } from './memory.ts';
-import { type Cell, fullLengths, type Lengths, lengthsWithin, type Plan, planOf } from './plan.ts';
+import { type Cell, type Plan, planOf } from './plan.ts';
 import { startDelayProxy } from './proxy/delay-proxy.ts';
-import { countRoundTrips } from './round-trips.ts';
+import { countRoundTrips, type RoundTrips } from './round-trips.ts';
 import { measureScopeEntry } from './scope-entry.ts';
 import { documentsInAll } from './stock.ts';
 import type { Subject } from './subject.ts';
+import { subjectNames } from './subject-names.ts';
+import { TimeBudget } from './time-budget.ts';
 import { createWorld, type World } from './world.ts';
 
 interface Run {
   readonly world: World;
   readonly plan: Plan;
   readonly names: readonly string[];
-  readonly lengths: Lengths;
+  readonly budget: TimeBudget | undefined;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
@@ -50,26 +52,31 @@ export async function runBench(
   const names = options.subjects.length > 0 ? options.subjects : subjectNames;
   say('setting up a platform with tenants of three isolations');
   await using world = await createWorld(adminUrl, plan.documents ? documentsInAll : 0, signal);
-  say(`set up after ${process.uptime().toFixed(1)} s`);
   const cells = plan.direct.length + plan.distant.length;
-  const lengths = options.quick ? lengthsWithin(cells * names.length, quickUntilMs - process.uptime() * 1_000) : fullLengths;
-  const run: Run = { world, plan, names, lengths, signal, say };
+  const budget = options.quick ? new TimeBudget(cells, quickUntilMs - process.uptime() * 1_000) : undefined;
+  const run: Run = { world, plan, names, budget, signal, say };
   const machine = await describeMachine(world.version);
   const direct = await runDirect(run);
   const distant = await runDistant(run);
   const leakproof = await runLeakproof(run);
+  const memory: MemoryUse[] = [];
+  for (const tenants of plan.knownTenants) {
+    say(`memory of ${tenants} known tenants`);
+    memory.push(await measureMemory(world, tenants, signal));
+  }
   return {
     machine,
     results: [...direct.results, ...distant.results, ...leakproof],
     addedRoundTripMs: distant.addedRoundTripMs,
     roundTrips: distant.roundTrips,
     besideSlow: direct.besideSlow,
-    memory: direct.memory,
+    memory,
   };
 }
 
-async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'besideSlow' | 'memory'>> {
-  const { world, plan, signal, say } = run;
+async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'besideSlow'>> {
+  const { plan, signal, say } = run;
+  if (plan.direct.length === 0 && !plan.scopeEntry && !plan.besideSlow) return { results: [], besideSlow: [] };
   return await connected(run, undefined, async (subjects) => {
     const results = [...(await measured(run, subjects, plan.direct, 0))];
     if (plan.scopeEntry) for (const subject of subjects) results.push(...(await measureScopeEntry(subject, scopeEntryMs)));
@@ -79,24 +86,26 @@ async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'bes
           { ...besideSlow, signal, onRound: say },
         )
       : { results: [], compared: [] };
-    const memory: MemoryUse[] = [];
-    for (const tenants of plan.knownTenants) {
-      say(`memory of ${tenants} known tenants`);
-      memory.push(await measureMemory(world, tenants, signal));
-    }
-    return { results: [...results, ...beside.results], besideSlow: beside.compared, memory };
+    return { results: [...results, ...beside.results], besideSlow: beside.compared };
   });
 }
 
 async function runDistant(run: Run): Promise<Pick<BenchDocument, 'results' | 'roundTrips' | 'addedRoundTripMs'>> {
   const { world, plan, names, signal, say } = run;
-  if (plan.distant.length === 0 && !plan.roundTrips) return { results: [], roundTrips: [], addedRoundTripMs: undefined };
+  if (plan.distant.length === 0 && plan.roundTrips.length === 0) return { results: [], roundTrips: [], addedRoundTripMs: undefined };
   const server = new URL(world.platform.adminUrl);
   await using proxy = await startDelayProxy({ host: server.hostname, port: Number(server.port || 5432) });
   const addedRoundTripMs = await proxy.addRoundTripTime(distantRttMs);
   say(`the proxy adds ${addedRoundTripMs.toFixed(2)} ms to an echo's round trip`);
-  const results = await connected(run, proxy.port, async (subjects) => await measured(run, subjects, plan.distant, distantRttMs));
-  const roundTrips = plan.roundTrips ? await countRoundTrips(world, proxy, names, signal) : [];
+  const results =
+    plan.distant.length === 0
+      ? []
+      : await connected(run, proxy.port, async (subjects) => await measured(run, subjects, plan.distant, distantRttMs));
+  const roundTrips: RoundTrips[] = [];
+  for (const statements of plan.roundTrips) {
+    say(`round trips of transactions of ${statements}`);
+    roundTrips.push(...(await countRoundTrips(world, proxy, names, statements, signal)));
+  }
   return { results, roundTrips, addedRoundTripMs };
 }
 
@@ -115,7 +124,7 @@ async function measured(run: Run, subjects: readonly Subject[], cells: readonly 
     await guard(subject, operations);
     await guardTenants(subject);
   }
-  return await benchmark(subjects, cells, { ...run.lengths, rttMs, signal: run.signal, onCase: run.say });
+  return await benchmark(subjects, cells, { budget: run.budget, rttMs, signal: run.signal, onCase: run.say });
 }
 
 /** Subjects on connections of their own, as long as the work takes. */

@@ -4,8 +4,8 @@ import type { Tiers } from '@godseye/tenancy';
 import { createTestPlatform, type TestPlatform } from '@godseye/tenancy/testing';
 import { databaseUrl, withAdmin } from './admin.ts';
 import { copyTenant } from './copy-tenant.ts';
-import { createPlainDatabase, type PlainDatabase } from './plain-database.ts';
 import { fillTables } from './fill-tables.ts';
+import { createPlainDatabase, type PlainDatabase } from './plain-database.ts';
 import { tenantTables } from './tables.ts';
 
 const common = { keyPolicy: 'platform', dedicatedCluster: false, priority: 0 } as const;

@@ -22,7 +22,9 @@ const samples = 60;
 
 /** Starts a proxy in front of a server; it adds nothing but itself until told. */
 export async function startDelayProxy(target: { readonly host: string; readonly port: number }): Promise<DelayProxy> {
-  const child = fork(fileURLToPath(new URL('./delay-proxy-process.ts', import.meta.url)), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(fileURLToPath(new URL('./delay-proxy-process.ts', import.meta.url)), {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const started = await ask(child, { kind: 'start', ...target });
   if (started.kind !== 'started') throw new Error('the proxy did not start');
   const added = async (): Promise<number> =>
