@@ -13,7 +13,7 @@ export interface BarChart {
   readonly line: { readonly at: number; readonly name: string };
 }
 
-/** Readable on white and on black: three greys for what is compared with, three blues for one family. */
+/** Of middle brightness, to be read on white and on black. */
 const colours = ['#8c959f', '#b08800', '#9a6fb0', '#2f81f7', '#1a9e8f', '#57ab5a'];
 const ink = '#7d8590';
 const faint = '#7d859044';
@@ -22,13 +22,14 @@ const left = 44;
 const top = 74;
 const plotHeight = 260;
 const bottom = 40;
+const right = 64;
 const barWidth = 24;
 const groupGap = 30;
 
 /** A grouped bar chart as an SVG document without a background, for light pages and dark ones. */
 export function barChart({ title, series, groups, line }: BarChart): string {
   const groupWidth = series.length * barWidth;
-  const width = left + groups.length * (groupWidth + groupGap) + 14;
+  const width = left + groups.length * (groupWidth + groupGap) + right;
   const height = top + plotHeight + bottom;
   const largest = Math.max(line.at, ...groups.flatMap(({ values }) => values.map((value) => value ?? 0)));
   const step = largest > 6 ? 2 : largest > 2 ? 1 : 0.5;
@@ -43,9 +44,13 @@ export function barChart({ title, series, groups, line }: BarChart): string {
     legendX += 28 + name.length * 6.6;
   }
   for (let value = 0; value <= ceiling + step / 2; value += step) {
-    parts.push(`<line x1="${left}" x2="${width - 14}" y1="${coordinate(y(value))}" y2="${coordinate(y(value))}" stroke="${faint}"/>`);
+    parts.push(`<line x1="${left}" x2="${width - right}" y1="${coordinate(y(value))}" y2="${coordinate(y(value))}" stroke="${faint}"/>`);
     parts.push(text(left - 8, y(value) + 4, String(value), { anchor: 'end' }));
   }
+  // Behind the bars and their figures.
+  const at = coordinate(y(line.at));
+  parts.push(`<line x1="${left}" x2="${width - right}" y1="${at}" y2="${at}" stroke="${ink}" stroke-width="1.5" stroke-dasharray="5 4"/>`);
+  parts.push(text(width - right + 6, y(line.at) + 4, line.name, {}));
   for (const [place, group] of groups.entries()) {
     const from = left + groupGap / 2 + place * (groupWidth + groupGap);
     for (const [index, value] of group.values.entries()) {
@@ -58,9 +63,6 @@ export function barChart({ title, series, groups, line }: BarChart): string {
     }
     parts.push(text(from + groupWidth / 2, top + plotHeight + 22, group.name, { anchor: 'middle', size: 13 }));
   }
-  const at = coordinate(y(line.at));
-  parts.push(`<line x1="${left}" x2="${width - 14}" y1="${at}" y2="${at}" stroke="${ink}" stroke-width="1.5" stroke-dasharray="5 4"/>`);
-  parts.push(text(width - 14, y(line.at) - 5, line.name, { anchor: 'end' }));
 
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif">`,
