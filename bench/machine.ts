@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 
 /** Where a run took place, and how long its rounds were. */
 export interface Machine {
@@ -15,7 +15,8 @@ export interface Machine {
 
 const measured = ['postgres', 'drizzle-orm', 'pg', 'drizzle-multitenant'] as const;
 
-export async function describeMachine(postgresql: string): Promise<Machine> {
+/** @param loadBefore see {@link Machine.loadBefore} */
+export async function describeMachine(postgresql: string, loadBefore: number): Promise<Machine> {
   const processors = cpus();
   const packages: Record<string, string> = {};
   for (const name of measured) packages[name] = await versionOf(name);
@@ -23,7 +24,7 @@ export async function describeMachine(postgresql: string): Promise<Machine> {
     cpu: processors[0]?.model.trim() ?? 'unknown',
     cores: processors.length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+    loadBefore: Math.round(loadBefore * 100) / 100,
     node: process.versions.node,
     postgresql,
     packages,

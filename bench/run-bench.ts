@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import type { BenchDocument } from './bench-document.ts';
 import type { BenchOptions } from './bench-options.ts';
 import { benchmark } from './benchmark.ts';
@@ -50,12 +51,13 @@ export async function runBench(
 ): Promise<BenchDocument> {
   const plan = planOf(options.quick, options.cases);
   const names = options.subjects.length > 0 ? options.subjects : subjectNames;
+  const [loadBefore = 0] = loadavg();
   say('setting up a platform with tenants of three isolations');
   await using world = await createWorld(adminUrl, plan.documents ? documentsInAll : 0, signal);
   const cells = plan.direct.length + plan.distant.length;
   const budget = options.quick ? new TimeBudget(cells, quickUntilMs - process.uptime() * 1_000) : undefined;
   const run: Run = { world, plan, names, budget, signal, say };
-  const machine = await describeMachine(world.version);
+  const machine = await describeMachine(world.version, loadBefore);
   const direct = await runDirect(run);
   const distant = await runDistant(run);
   const leakproof = await runLeakproof(run);
