@@ -1,15 +1,43 @@
 import { parseArgs } from 'node:util';
+import { subjectNames } from './subject-names.ts';
 
 /** What the command line asks for. */
 export interface BenchOptions {
   /** One JSON document on stdout and nothing else there. */
   readonly json: boolean;
-  /** Few, short rounds: to see that it runs, and roughly where things stand. */
+  /** Few, short rounds of the main cases: to see that it runs, and roughly where things stand. */
   readonly quick: boolean;
+  /** What was promised, with what was measured. */
+  readonly floors: boolean;
+  /** Where a plot goes. */
+  readonly svg: string | undefined;
+  /** The cases to run; all of the mode's when empty. */
+  readonly cases: readonly string[];
+  /** The subjects to run; all when empty. */
+  readonly subjects: readonly string[];
 }
 
-/** @throws {TypeError} for an option that does not exist */
+/** @throws {TypeError} for an option or a subject that does not exist; cases are looked at by the plan */
 export function readBenchOptions(args: readonly string[]): BenchOptions {
-  const { values } = parseArgs({ args: [...args], options: { json: { type: 'boolean' }, quick: { type: 'boolean' } } });
-  return { json: values.json ?? false, quick: values.quick ?? false };
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      floors: { type: 'boolean', default: false },
+      svg: { type: 'string' },
+      cases: { type: 'string', default: '' },
+      subjects: { type: 'string', default: '' },
+    },
+  });
+  const { json, quick, floors, svg } = values;
+  const subjects = listOf(values.subjects);
+  const known: readonly string[] = subjectNames;
+  const unknown = subjects.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TypeError(`there is no subject ${unknown}; there are ${known.join(', ')}`);
+  return { json, quick, floors, svg, cases: listOf(values.cases), subjects };
+}
+
+function listOf(text: string): readonly string[] {
+  return text.split(',').filter((name) => name !== '');
 }

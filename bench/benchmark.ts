@@ -1,18 +1,18 @@
-import { type Case, cases } from './case.ts';
+import { operationOf } from './case.ts';
 import { type Measurement, measure } from './measure.ts';
-import type { Result } from './result.ts';
+import { type Cell, fullLengths, lengthsWithin } from './plan.ts';
+import { type Result, rounded } from './result.ts';
 import { median } from './statistics.ts';
 import type { Subject } from './subject.ts';
+import type { TimeBudget } from './time-budget.ts';
 
 export interface BenchmarkOptions {
-  readonly callers: readonly number[];
-  readonly rounds: number;
-  /** How long each subject works in one round, in milliseconds. */
-  readonly roundMs: number;
-  readonly warmUpMs: number;
+  /** For a run that must end in time; rounds have their full length unless told. */
+  readonly budget?: TimeBudget | undefined;
+  readonly rttMs: number;
   readonly signal: AbortSignal;
-  /** Told before each round. */
-  readonly onRound: (text: string) => void;
+  /** Told before each case. */
+  readonly onCase: (text: string) => void;
 }
 
 /**
@@ -21,44 +21,48 @@ export interface BenchmarkOptions {
  *
  * @throws the signal's reason once it is aborted
  */
-export async function benchmark(subjects: readonly Subject[], options: BenchmarkOptions): Promise<readonly Result[]> {
+export async function benchmark(subjects: readonly Subject[], cells: readonly Cell[], options: BenchmarkOptions): Promise<Result[]> {
   const results: Result[] = [];
-  for (const what of cases) {
-    for (const callers of options.callers) results.push(...(await alternate(subjects, what, callers, options)));
+  for (const cell of cells) {
+    options.onCase(
+      `${cell.case}, ${cell.callers} ${cell.callers === 1 ? 'caller' : 'callers'}${options.rttMs > 0 ? `, ${options.rttMs} ms` : ''}`,
+    );
+    results.push(...(await alternate(subjects, cell, options)));
   }
   return results;
 }
 
-async function alternate(subjects: readonly Subject[], what: Case, callers: number, options: BenchmarkOptions): Promise<readonly Result[]> {
+async function alternate(all: readonly Subject[], { case: what, callers }: Cell, options: BenchmarkOptions): Promise<readonly Result[]> {
+  const operation = operationOf(what);
+  const subjects = all.filter((subject) => subject.operations[operation] !== undefined);
   const measured = new Map<Subject, Measurement[]>(subjects.map((subject) => [subject, []]));
   const work = async (subject: Subject, durationMs: number): Promise<Measurement> => {
     options.signal.throwIfAborted();
-    return await measure(subject.operations[what], subject.tenantIds, callers, durationMs);
+    return await measure(subject.operations[operation]!, subject.tenantIds, callers, durationMs);
   };
-  for (const subject of subjects) await work(subject, options.warmUpMs);
-  for (let round = 0; round < options.rounds; round++) {
-    options.onRound(`${what}, ${callers === 1 ? '1 caller' : `${callers} callers`}: round ${round + 1} of ${options.rounds}`);
+  const allowedMs = options.budget?.next();
+  const lengths = allowedMs === undefined ? fullLengths : lengthsWithin(subjects.length, allowedMs);
+  const startedAt = performance.now();
+  for (const subject of subjects) await work(subject, lengths.warmUpMs);
+  for (let round = 0; round < lengths.rounds; round++) {
+    // With the warm-up there were as many passes as this round's number and one, all about as long.
+    const nextEndsAfter = ((performance.now() - startedAt) * (round + 2)) / (round + 1);
+    if (allowedMs !== undefined && round > 0 && nextEndsAfter > allowedMs) break;
     const first = round % subjects.length;
     for (const subject of [...subjects.slice(first), ...subjects.slice(0, first)]) {
-      measured.get(subject)!.push(await work(subject, options.roundMs));
+      measured.get(subject)!.push(await work(subject, lengths.roundMs));
     }
   }
-  return subjects.map((subject) => summary(subject, what, callers, measured.get(subject)!));
-}
-
-function summary(subject: Subject, what: Case, callers: number, rounds: readonly Measurement[]): Result {
-  const of = (field: keyof Measurement): number => median(rounds.map((round) => round[field]));
-  return {
-    case: what,
-    callers,
-    rttMs: 0,
-    subject: subject.name,
-    opsPerSecond: Math.round(of('opsPerSecond')),
-    p50Ms: rounded(of('p50Ms')),
-    p99Ms: rounded(of('p99Ms')),
-  };
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1_000) / 1_000;
+  return subjects.map((subject) => {
+    const of = (field: keyof Measurement): number => rounded(median(measured.get(subject)!.map((round) => round[field])));
+    return {
+      case: what,
+      callers,
+      rttMs: options.rttMs,
+      subject: subject.name,
+      opsPerSecond: of('opsPerSecond'),
+      p50Ms: of('p50Ms'),
+      p99Ms: of('p99Ms'),
+    };
+  });
 }

@@ -12,3 +12,8 @@ export interface Result {
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
+
+/** Five digits tell more than any of this is good for. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(5));
+}

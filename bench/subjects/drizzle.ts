@@ -1,24 +1,21 @@
-import { and, eq } from 'drizzle-orm';
 import { drizzle as stock } from 'drizzle-orm/postgres-js';
 import type { Sql } from 'postgres';
-import { skuOf } from '../stock.ts';
+import { drizzleSubject } from '../drizzle-subject.ts';
+import { createStatements, type Database } from '../statements.ts';
 import type { Subject } from '../subject.ts';
 import { plainTables } from '../tables.ts';
+import { tenantColumnOf } from '../tenant-column.ts';
 
 /** Stock drizzle: the caller writes the tenant's predicate, and nothing checks it. */
-export function drizzle(sql: Sql, tenantIds: readonly string[]): Subject {
-  const db = stock(sql);
-  const { products, movements } = plainTables;
-  return {
+export function drizzle(client: Sql, tenantIds: readonly string[], documents: number): Subject {
+  const db = stock(client) as unknown as Database;
+  return drizzleSubject({
     name: 'drizzle',
     tenantIds,
-    operations: {
-      'point-select': async (tenantId, turn) =>
-        await db
-          .select({ id: products.id, sku: products.sku, description: products.description, stock: products.stock })
-          .from(products)
-          .where(and(eq(products.tenantId, tenantId), eq(products.sku, skuOf(turn)))),
-      insert: async (tenantId, turn) => await db.insert(movements).values({ tenantId, sku: skuOf(turn), quantity: 1 }),
-    },
-  };
+    statements: createStatements({ tables: plainTables, tenantOf: tenantColumnOf, stamped: true, documents }),
+    within: async (_tenantId, work) => await work(db),
+    transaction: (_tenantId, work) => db.transaction(work),
+    preparing: db,
+    close: () => client.end({ timeout: 5 }),
+  });
 }
