@@ -1,6 +1,6 @@
 /**
  * What a statement's key is made of. Every step of the walk names what it adds, so that the tests can leave one out and see that it is
- * missed: the key has no step that could go.
+ * missed. A few are boundaries between lists, which keep one key from being read as another's.
  */
 export const ingredient = {
   kind: 0,

@@ -28,7 +28,6 @@ type Db = ScopedPgDatabase<typeof schema>;
 // Random queries are beyond drizzle's types.
 type Any = ReturnType<typeof JSON.parse>;
 
-/** Two keys of columns that the tables share, so that tables are told apart by nothing else. */
 const tables: readonly PgTable[] = [products, orders, archive, suppliers, currencies];
 const texts = ['a', 'b', "it's", '', 'alpha', 'beta'];
 
