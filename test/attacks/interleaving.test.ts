@@ -1,10 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { auditTables, createNotesPlatform, lanesPerDatabase, type NotesPlatform, tenantIds } from '../support/interleaving/platform.ts';
 import { interleave, stepNames } from '../support/interleaving/interleave.ts';
+import {
+  auditTables,
+  createNotesPlatform,
+  lanesPerDatabase,
+  type NotesPlatform,
+  tenantIds,
+  tiers,
+} from '../support/interleaving/platform.ts';
 import { throughEveryLane, within } from '../support/interleaving/quiet.ts';
+import * as schema from '../support/interleaving/schema.ts';
 import { laneKinds } from '../support/lane-kinds.ts';
-import { adminClient } from '../support/server.ts';
+import { sessionSettings, sharedTokens } from '../support/leaky-pools.ts';
 import { fuzzRuns, fuzzSeed } from '../support/seeded.ts';
+import { adminClient } from '../support/server.ts';
+import { wireTenancy } from '../support/wired-tenancy.ts';
 
 /** Twenty tenants of all isolations at once, through everything that a service is given, on four lanes to each database. */
 describe.each(laneKinds)('interleaved tenants on $name lanes', (kind) => {
@@ -52,5 +62,26 @@ describe.each(laneKinds)('interleaved tenants on $name lanes', (kind) => {
     expect(left).toEqual([]);
     await within(platform.tenancy.close(), 'Closing');
     expect(loose).toEqual([]);
+  });
+
+  // Last, since they leave others' rows in the tables.
+  test.each([
+    { what: 'a shared pool with session settings', openPool: sessionSettings },
+    { what: 'a cache of contexts without the tenant in its key', openPool: sharedTokens(kind) },
+  ])('control: $what lets another tenant’s rows through, and the same programs see it', { timeout: 120_000 }, async ({ openPool }) => {
+    await using leaky = await wireTenancy(platform, { schema, tiers, openPool });
+    const report = await within(
+      interleave({
+        face: leaky,
+        tenants: tenantIds,
+        seed: fuzzSeed,
+        runs: 200,
+        inFlight: 12,
+        until: ({ kind: seen }) => seen === 'foreign',
+      }),
+      'The control',
+      100_000,
+    );
+    expect(report.book.violations.filter(({ kind: seen }) => seen === 'foreign')).not.toEqual([]);
   });
 });

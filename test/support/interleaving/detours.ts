@@ -1,7 +1,7 @@
 import { PassThrough, Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AbortedError, CrossTenantAccessError } from '../../../src/errors.ts';
-import { pause, type Program, refused, type Step, write } from './program.ts';
+import { type Program, pause, refused, type Step, write } from './program.ts';
 import { isOver, readAll, readHere } from './reads.ts';
 import { items, notes } from './schema.ts';
 
@@ -104,7 +104,12 @@ export const nested: Step = async (program) => {
     await face.run(tenantId, async () => await readAll(program));
   });
   if (random.chance(0.05))
-    await refused(program, 'a scope of another tenant', () => face.run(random.pick(program.others), () => readAll(program)), CrossTenantAccessError);
+    await refused(
+      program,
+      'a scope of another tenant',
+      () => face.run(random.pick(program.others), () => readAll(program)),
+      CrossTenantAccessError,
+    );
 };
 
 /** The one way across, from inside a scope, sometimes with a signal that fires in between. */

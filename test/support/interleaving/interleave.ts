@@ -10,14 +10,14 @@ import { change, failures, insert, transaction } from './writes.ts';
 
 /** Every step, and how often it comes beside the others. */
 const weights: readonly (readonly [Step, number])[] = [
-  [readAll, 10],
-  [readSecret, 3],
+  [readAll, 20],
+  [readSecret, 4],
   [readNotes, 3],
   [counts, 2],
   [sessionState, 2],
   [leaveCarried, 2],
   [awaitCarried, 2],
-  [insert, 4],
+  [insert, 6],
   [change, 3],
   [failures, 4],
   [transaction, 4],
@@ -74,7 +74,7 @@ export async function interleave(options: InterleavingOptions): Promise<Interlea
       await face.run(tenantId, async () => {
         atWork.set(tenantId, (atWork.get(tenantId) ?? 0) + 1);
         most = Math.max(most, atWork.size);
-        for (let left = 1 + random.below(2); left > 0; left--) {
+        for (let more = true; more; more = random.chance(0.2)) {
           const step = random.pick(steps);
           book.counted(step.name);
           await pause(random);
@@ -95,9 +95,12 @@ export async function interleave(options: InterleavingOptions): Promise<Interlea
       const run = begun++;
       const random = seeded.fork(run);
       let size = 2;
-      while (size < tenants.length && random.chance(0.35)) size++;
-      if (random.chance(0.01)) size = tenants.length;
-      const chosen = Array.from({ length: size }, (_, index) => [tenants[(run + index * 7) % tenants.length]!, random.fork(index)] as const);
+      while (size < tenants.length && random.chance(0.25)) size++;
+      if (random.chance(0.005)) size = tenants.length;
+      const chosen = Array.from(
+        { length: size },
+        (_, index) => [tenants[(run + index * 7) % tenants.length]!, random.fork(index)] as const,
+      );
       await Promise.all(chosen.map(([tenantId, own], index) => program(tenantId, own, `${run}-${index}`)));
     }
   };

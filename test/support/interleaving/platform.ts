@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { withClient } from '../../../src/provision/admin-client.ts';
 import { quoteIdentifier } from '../../../src/sql/identifier.ts';
-import { createTestPlatform, type TestPlatform } from '../../../src/testing/test-platform.ts';
 import { defaultTiers, type Tier } from '../../../src/tenant/tier.ts';
+import { createTestPlatform, type TestPlatform } from '../../../src/testing/test-platform.ts';
 import type { LaneKind } from '../lane-kinds.ts';
 import { adminUrl } from '../server.ts';
 import { type Book, itemIds } from './book.ts';
@@ -17,7 +17,8 @@ export type Face = Pick<NotesPlatform['tenancy'], 'db' | 'sql' | 'run' | 'curren
 export const lanesPerDatabase = 4;
 
 const tier = (name: string, isolation: Tier['isolation']): Tier => ({ ...defaultTiers['standard']!, name, isolation, maxLanes: 4 });
-const tiers = { row: tier('row', 'row'), schema: tier('schema', 'schema'), database: tier('database', 'database') };
+/** The platform's tiers: one for each isolation. */
+export const tiers = { row: tier('row', 'row'), schema: tier('schema', 'schema'), database: tier('database', 'database') };
 
 /** Twenty tenants: those that share tables, those that share a database, and those that have one to themselves. */
 export const tenantIds: readonly string[] = [

@@ -62,7 +62,9 @@ export async function refused(
   { book, tenantId }: Program,
   what: string,
   work: () => PromiseLike<unknown>,
-  ...classes: readonly (abstract new (...args: never[]) => TenancyError)[]
+  ...classes: readonly (abstract new (
+    ...args: never[]
+  ) => TenancyError)[]
 ): Promise<void> {
   try {
     await work();

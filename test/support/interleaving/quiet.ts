@@ -21,7 +21,10 @@ export async function within<T>(work: Promise<T>, what: string, ms = 30_000): Pr
  *
  * @returns the backends, and the markers that were read
  */
-export async function throughEveryLane(face: Face, tenantId: string): Promise<{ readonly pids: number; readonly markers: readonly string[] }> {
+export async function throughEveryLane(
+  face: Face,
+  tenantId: string,
+): Promise<{ readonly pids: number; readonly markers: readonly string[] }> {
   let arrived = 0;
   let open = (): void => {};
   const all = new Promise<void>((resolve) => {

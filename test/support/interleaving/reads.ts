@@ -16,20 +16,14 @@ const wholes: Readonly<Record<string, (program: Program) => PromiseLike<readonly
   execute: ({ face: { db } }) => db.execute<{ id: number; marker: string }>(sql`select id, marker from ${items}`),
   'prepared query': ({ exchange }) => exchange.prepared.items.execute(),
   'self-join': ({ face: { db } }) =>
-    db
-      .select({ id: other.id, marker: other.marker })
-      .from(items)
-      .fullJoin(other, eq(items.id, other.id)) as unknown as PromiseLike<{ id: number; marker: string }[]>,
+    db.select({ id: other.id, marker: other.marker }).from(items).fullJoin(other, eq(items.id, other.id)) as unknown as PromiseLike<
+      { id: number; marker: string }[]
+    >,
   'common table expression': ({ face: { db } }) => {
     const found = db.$with('found').as(db.select(fields).from(items));
     return db.with(found).select().from(found);
   },
-  union: ({ face: { db } }) =>
-    db
-      .select(fields)
-      .from(items)
-      .where(gte(items.id, 3))
-      .union(db.select(fields).from(items)),
+  union: ({ face: { db } }) => db.select(fields).from(items).where(gte(items.id, 3)).union(db.select(fields).from(items)),
   subquery: ({ face: { db } }) =>
     db
       .select(fields)
@@ -71,7 +65,8 @@ export const counts: Step = async ({ face: { db, sql: raw }, book, tenantId }) =
     db.select({ marker: items.marker, n: count() }).from(items).groupBy(items.marker),
   ]);
   book.own(tenantId, grouped, 'group');
-  if (some !== 5 || same[0]?.n !== '5') book.note(some > 5 || Number(same[0]?.n) > 5 ? 'foreign' : 'missing', `count: ${tenantId} counted ${some} and ${same[0]?.n}`);
+  if (some !== 5 || same[0]?.n !== '5')
+    book.note(some > 5 || Number(same[0]?.n) > 5 ? 'foreign' : 'missing', `count: ${tenantId} counted ${some} and ${same[0]?.n}`);
 };
 
 /** A session setting of raw SQL, which must not be there for anybody else, and the one who is asked for. */

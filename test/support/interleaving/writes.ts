@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { QueryFailedError, TransactionAbortedError } from '../../../src/errors.ts';
-import { pause, type Program, refused, type Step, write } from './program.ts';
+import { type Program, pause, refused, type Step, write } from './program.ts';
 import { readAll } from './reads.ts';
 import { items, notes } from './schema.ts';
 
@@ -34,7 +34,11 @@ export const change: Step = async (program) => {
   const key = program.newKey();
   await write(program, key, 0, () => random.pick(inserts)(program, key));
   await pause(random);
-  const changed = await db.update(notes).set({ n: sql`${notes.n} + 1` }).where(eq(notes.key, key)).returning();
+  const changed = await db
+    .update(notes)
+    .set({ n: sql`${notes.n} + 1` })
+    .where(eq(notes.key, key))
+    .returning();
   book.own(tenantId, changed, 'update');
   if (changed.length !== 1 || changed[0]?.n !== 1) book.note('missing', `update: ${tenantId} changed ${changed.length} of its notes`);
   book.kept(tenantId, key, 1);
