@@ -1,20 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../within.ts';
 import { type Face, lanesPerDatabase } from './platform.ts';
 import { items } from './schema.ts';
-
-/** Rejects when work takes so long that it must hang; no measure of speed. */
-export async function within<T>(work: Promise<T>, what: string, ms = 30_000): Promise<T> {
-  const timer = new AbortController();
-  const hung = sleep(ms, undefined, { signal: timer.signal, ref: false }).then(() => {
-    throw new Error(`${what} did not settle in ${ms} ms.`);
-  });
-  hung.catch(() => {});
-  try {
-    return await Promise.race([work, hung]);
-  } finally {
-    timer.abort();
-  }
-}
 
 /**
  * Has one tenant hold every lane of its database at the same time and read through each.
@@ -43,7 +29,7 @@ export async function throughEveryLane(
         ),
       ),
     ),
-    `A lane of ${tenantId}`,
   );
+  if (seen === undefined) throw new Error(`A lane of ${tenantId} hangs.`);
   return { pids: new Set(seen.map(({ pid }) => pid)).size, markers: seen.flatMap(({ rows }) => rows.map(({ marker }) => marker)) };
 }
