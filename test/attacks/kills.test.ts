@@ -45,7 +45,7 @@ describe.each(laneKinds)('killed connections under $name lanes', (kind) => {
     timeout: 600_000,
   }, async () => {
     const kills = fuzzRuns(2_000);
-    const { journal, points, ...report } = await killMany({ database, openPool, kills, seed: fuzzSeed, sites: 6 });
+    const { journal, points, ...report } = await killMany({ database, openPool, kills, seed: fuzzSeed, sites: 12 });
     expect(journal.violations).toEqual([]);
     expect(report.kills).toBe(kills);
     // Work went on between the kills, and they were as many as they were meant to be.

@@ -175,6 +175,9 @@ describe('PostgresLanePool', () => {
     const slow = pool.run(unitOf('a', 60));
     await expect(pool.run(unitOf('b'), AbortSignal.timeout(10))).rejects.toThrow(AbortedError);
     expect(pool.queued).toBe(0);
+    const late = pool.run(unitOf('b'), AbortSignal.abort());
+    expect(await Promise.race([late.catch(() => 'refused at once'), slow])).toBe('refused at once');
+    await expect(late).rejects.toThrow(AbortedError);
     await slow;
     await pool.close();
   });
