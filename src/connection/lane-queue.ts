@@ -94,6 +94,16 @@ export class LaneQueue {
     }
   }
 
+  /** How many of those who wait this holds for, counted in order and no further than the limit. */
+  count(limit: number, holds: (request: LaneRequest) => boolean): number {
+    let found = 0;
+    for (const waiting of this.#waiting) {
+      if (found === limit) break;
+      if (holds(waiting)) found++;
+    }
+    return found;
+  }
+
   /** Fails all who wait. */
   failAll(error: Error): void {
     for (const waiting of this.#waiting.splice(0)) waiting.fail(error);
