@@ -7,6 +7,7 @@ import type { LaneKind } from '../lane-kinds.ts';
 import { adminUrl } from '../server.ts';
 import { type Book, itemIds } from './book.ts';
 import * as schema from './schema.ts';
+import { items } from './schema.ts';
 
 export type NotesPlatform = TestPlatform<typeof schema>;
 
@@ -38,7 +39,7 @@ export async function createNotesPlatform(kind: LaneKind): Promise<NotesPlatform
   });
   for (const id of tenantIds)
     await platform.tenancy.run(id, () =>
-      platform.tenancy.db.insert(schema.items).values(itemIds.map((item) => ({ id: item, marker: id, secret: `secret of ${id}` }))),
+      platform.tenancy.db.insert(items).values(itemIds.map((item) => ({ id: item, marker: id, secret: `secret of ${id}` }))),
     );
   return platform;
 }

@@ -2,8 +2,8 @@ import type { LaneTransaction } from '../../../src/connection/lane.ts';
 import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import type { Statement } from '../../../src/connection/statement.ts';
 import { LaneLostError, TenancyError } from '../../../src/errors.ts';
-import { serverMajor } from '../server.ts';
 import { contextOf, createLaneDatabase, type LaneDatabase, rawContextOf, statementOf } from '../lane-database.ts';
+import { serverMajor } from '../server.ts';
 
 /** Something that must never happen. */
 export interface KillViolation {
