@@ -30,7 +30,7 @@ export class LaneQueue {
    * @param timeoutMs how long, in milliseconds
    * @param onTimeout makes the error of having waited in vain
    * @param onLeave called when this request was given up
-   * @throws {AbortedError} when the signal came first
+   * @throws {AbortedError} when the signal came first, or had fired already
    */
   async wait(
     request: LaneRequest,
@@ -39,6 +39,10 @@ export class LaneQueue {
     onTimeout: () => TenancyError,
     onLeave: () => void,
   ): Promise<LaneSlot> {
+    const aborted = (): AbortedError =>
+      new AbortedError(`Waiting for a lane was aborted; nothing of tenant ${request.tenantId} was sent.`, { tenantId: request.tenantId });
+    // A signal that has fired tells nobody again: without this the wait would last until its time is over.
+    if (signal?.aborted === true) throw aborted();
     return await new Promise<LaneSlot>((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -63,13 +67,7 @@ export class LaneQueue {
         waiting.fail(reason);
         onLeave();
       };
-      const abort = (): void =>
-        giveUp(
-          () =>
-            new AbortedError(`Waiting for a lane was aborted; nothing of tenant ${request.tenantId} was sent.`, {
-              tenantId: request.tenantId,
-            }),
-        );
+      const abort = (): void => giveUp(aborted);
       const timer = setTimeout(() => giveUp(onTimeout), timeoutMs);
       signal?.addEventListener('abort', abort, { once: true });
       let index = this.#waiting.length;
@@ -94,6 +92,16 @@ export class LaneQueue {
       this.#waiting.splice(index, 1);
       waiting.settle(slot);
     }
+  }
+
+  /** How many of those who wait this holds for, counted in order and no further than the limit. */
+  count(limit: number, holds: (request: LaneRequest) => boolean): number {
+    let found = 0;
+    for (const waiting of this.#waiting) {
+      if (found === limit) break;
+      if (holds(waiting)) found++;
+    }
+    return found;
   }
 
   /** Fails all who wait. */

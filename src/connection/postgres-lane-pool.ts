@@ -198,14 +198,32 @@ export class PostgresLanePool implements LanePool, AsyncDisposable {
 
   #serve(): void {
     this.#queue.serve((request) => this.#place(request));
-    while (this.#canGrow() && this.#opening < Math.min(this.#queue.length, maxOpening) && this.#reopen === undefined) void this.#open();
+    const wanted = this.#wanted();
+    while (this.#canGrow() && this.#opening < wanted && this.#reopen === undefined) void this.#open();
     for (const waiting of this.#waitingForCap) {
-      if (this.#waitingForCap.size <= this.#queue.length) break;
+      if (this.#waitingForCap.size <= wanted) break;
       this.#waitingForCap.delete(waiting);
       waiting.abort();
     }
     if (this.#closing !== undefined && this.#queue.length === 0) this.#opens.abort();
     if (this.#queue.length === 0 && this.#opening === 0 && [...this.#slots].every((slot) => slot.active === 0)) this.#drained?.();
+  }
+
+  /** How many more lanes those who wait could use, so that nobody's room is taken for a tenant that has all it may have. */
+  #wanted(): number {
+    if (this.#queue.length === 0) return 0;
+    const room = new Map<string, number>();
+    return this.#queue.count(maxOpening, ({ tenantId, maxLanes }) => {
+      const left = room.get(tenantId) ?? maxLanes - this.#occupiedBy(tenantId);
+      room.set(tenantId, left - 1);
+      return left > 0;
+    });
+  }
+
+  #occupiedBy(tenantId: string): number {
+    let occupied = 0;
+    for (const slot of this.#slots) if (slot.active > 0 && slot.tenantId === tenantId) occupied++;
+    return occupied;
   }
 
   #canGrow(): boolean {

@@ -1,9 +1,13 @@
 import { count, eq, exists, sql } from 'drizzle-orm';
+import { pgSchema, text } from 'drizzle-orm/pg-core';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NoTenantError, TransactionOverError, WrongTenantError } from '../../src/errors.ts';
 import { archive, orders, products } from '../integration/database/sample-schema.ts';
 import { type SampleWorld, type StockDatabase, sampleWorld } from '../integration/database/sample-world.ts';
 import { runAs } from '../support/direct-route.ts';
+import { createLaneDatabase, type LaneDatabase } from '../support/lane-database.ts';
 
 let world: SampleWorld;
 let stock: StockDatabase;
@@ -100,6 +104,55 @@ describe('a query carried out of its scope', () => {
       }),
     );
     await Promise.all(work);
+  });
+});
+
+describe('without the scope in the query', () => {
+  // A session setting at the entry and stock drizzle: whose a query is, is decided when it runs.
+  let database: LaneDatabase;
+  let client: postgres.Sql;
+  const names = pgSchema('app').table('products', { tenantId: text('tenant_id').notNull(), name: text('name').notNull() });
+  const enter = async <T>(tenantId: string, callback: () => T): Promise<Awaited<T>> => {
+    await client`select set_config('tenancy.context', ${tenantId}, false)`;
+    return await callback();
+  };
+  beforeAll(async () => {
+    database = await createLaneDatabase();
+    await database.admin`insert into app.products (tenant_id, name) values ('a', 'of a'), ('b', 'of b')`;
+    client = postgres(database.url, { max: 1, fetch_types: false });
+  });
+  afterAll(async () => {
+    await client.end();
+    await database[Symbol.asyncDispose]();
+  });
+
+  it('control: what A made and B awaits answers B’s rows, a builder as well as the driver’s own query', async () => {
+    const db = drizzle(client);
+    const box = await enter('a', () => ({
+      builder: db.select({ name: names.name }).from(names),
+      query: client`select name from app.products`,
+    }));
+    expect(await enter('b', () => Promise.all([box.builder, box.query]))).toEqual([[{ name: 'of b' }], [{ name: 'of b' }]]);
+  });
+
+  it('control: a thenable that the callback returns, awaited outside, runs as whoever came last', async () => {
+    const db = drizzle(client);
+    const box = await enter('a', () => [db.select({ name: names.name }).from(names)] as const);
+    await enter('b', () => undefined);
+    expect(await box[0]).toEqual([{ name: 'of b' }]);
+  });
+
+  it('control: the base database inside a transaction’s callback is outside of the transaction', async () => {
+    const two = postgres(database.url, { max: 2, fetch_types: false, connection: { 'tenancy.context': 'a' } as never });
+    const db = drizzle(two);
+    await expect(
+      db.transaction(async (tx) => {
+        await db.insert(names).values({ tenantId: 'a', name: 'escaped' });
+        tx.rollback();
+      }),
+    ).rejects.toThrow('Rollback');
+    expect(await db.select({ name: names.name }).from(names).where(eq(names.name, 'escaped'))).toHaveLength(1);
+    await two.end();
   });
 });
 

@@ -1,4 +1,5 @@
 import { sql as drizzleSql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Auditor } from '../../src/audit/auditor.ts';
@@ -7,7 +8,7 @@ import { NotSupportedError, PolicyViolationError, QueryFailedError } from '../..
 import { archive, products, schema } from '../integration/database/sample-schema.ts';
 import { type SampleWorld, sampleWorld } from '../integration/database/sample-world.ts';
 import { DirectPool, DirectRouter, runAs } from '../support/direct-route.ts';
-import { uniquePrefix, urlOf } from '../support/server.ts';
+import { adminClient, uniquePrefix, urlOf } from '../support/server.ts';
 
 const login = `${uniquePrefix()}_app`;
 const password = 'p4ssw0rd-of-a-test';
@@ -73,6 +74,15 @@ describe('a refusal of PostgreSQL', () => {
     await expect(
       runAs('alpha', () => scoped.sql`insert into archive (tenant_id, id, sku, owner) values ('beta', 901, 'x', 'x')`),
     ).rejects.toBeInstanceOf(PolicyViolationError);
+  });
+
+  it('control: stock drizzle puts the parameters into its error’s message', async () => {
+    const client = adminClient();
+    const error = await drizzle(client)
+      .execute(drizzleSql`select ${'secret-value'}::int`)
+      .catch((thrown: unknown) => thrown);
+    await client.end();
+    expect(String(error)).toContain('secret-value');
   });
 
   it('carries no parameter, and drizzle’s own error never surfaces', async () => {

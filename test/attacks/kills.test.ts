@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ClusterCap } from '../../src/connection/cluster-cap.ts';
+import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
+import { mixing, resending } from '../support/kills/broken-pools.ts';
+import { createJournalDatabase } from '../support/kills/journal.ts';
+import { type KillOptions, killMany } from '../support/kills/kill-many.ts';
+import type { LaneDatabase } from '../support/lane-database.ts';
+import { laneKinds } from '../support/lane-kinds.ts';
+import { eventually } from '../support/processes.ts';
+import { fuzzRuns, fuzzSeed } from '../support/seeded.ts';
+
+/** Connections are cut on the wire and at the server, at every point of a unit and of a transaction, while tenants work and wait. */
+describe.each(laneKinds)('killed connections under $name lanes', (kind) => {
+  let database: LaneDatabase;
+  const loose: unknown[] = [];
+  const noteLoose = (reason: unknown): void => {
+    loose.push(reason);
+  };
+  beforeAll(async () => {
+    process.on('unhandledRejection', noteLoose);
+    database = await createJournalDatabase();
+  });
+  afterAll(async () => {
+    process.off('unhandledRejection', noteLoose);
+    await database?.[Symbol.asyncDispose]();
+  });
+
+  const openPool: KillOptions['openPool'] = ({ port, applicationName, maxLanes }) =>
+    new PostgresLanePool({
+      cap: new ClusterCap(),
+      clusterId: 'c',
+      clusterMaxLanes: maxLanes,
+      maxLanes,
+      database: database.name,
+      acquireTimeoutMs: 20_000,
+      open: async (signal) => await kind.open(database.laneOptions({ host: '127.0.0.1', port, applicationName, signal })),
+    });
+  const backends = async (): Promise<number> => {
+    const [row] = await database.admin<{ n: number }[]>`
+      select count(*)::int as n from pg_stat_activity where application_name like ${`${database.name}-%`}`;
+    return row!.n;
+  };
+
+  test(`nothing acknowledged is lost, nothing refused is kept, nothing is another’s (TENANCY_FUZZ_SEED=${fuzzSeed})`, {
+    timeout: 600_000,
+  }, async () => {
+    const kills = fuzzRuns(2_000 * kind.share);
+    const { journal, points, ...report } = await killMany({ database, openPool, kills, seed: fuzzSeed, sites: 12 });
+    expect(journal.violations).toEqual([]);
+    expect(report.kills).toBe(kills);
+    // Work went on between the kills, and they were as many as they were meant to be.
+    expect(journal.count('acknowledged')).toBeGreaterThan(kills);
+    expect(journal.count('refused')).toBeGreaterThan(kills / 10);
+    expect(journal.count('doubtful')).toBeGreaterThan(kills / 100);
+    expect(report.connections).toBeGreaterThan(kills / 2);
+    expect(points.ways.size).toBe(6);
+    expect(points.seen.size).toBeGreaterThan(kills / 4);
+    await eventually(async () => expect(await backends()).toBe(0));
+    expect(loose).toEqual([]);
+  });
+
+  test('control: a callback that goes on in the next transaction is seen by the same kills', { timeout: 120_000 }, async () => {
+    const { journal } = await killMany({
+      database,
+      openPool: (place) => mixing(openPool({ ...place, maxLanes: 1 })),
+      kills: 300,
+      seed: fuzzSeed,
+      sites: 4,
+      until: ({ kind: seen }) => seen === 'foreign',
+    });
+    expect(journal.violations.filter(({ kind: seen }) => seen === 'foreign')).not.toEqual([]);
+  });
+
+  test('control: a retry of what may have been kept writes twice, and the same kills see it', { timeout: 120_000 }, async () => {
+    const { journal } = await killMany({
+      database,
+      openPool: (place) => resending(openPool(place)),
+      kills: 200,
+      seed: fuzzSeed,
+      sites: 4,
+    });
+    expect(journal.violations.filter(({ kind: seen }) => seen === 'twice')).not.toEqual([]);
+  });
+});
