@@ -22,6 +22,7 @@ export interface TransactionSetting {
 
 /** Context tokens live 120 s and are renewed at half of that. */
 const renewAfterMs = 60_000;
+const dropCopyWithinMs = 2_000;
 
 /**
  * Runs a callback in one transaction. The callback is raced against the connection's death and the caller's signal: when either wins,
@@ -205,8 +206,12 @@ class PostgresTransaction implements LaneTransaction {
     const copy = this.#copy;
     if (copy === undefined) return;
     if (!copy.over) {
-      await this.#setting.wire.cancel(() => !copy.over);
+      const { wire } = this.#setting;
+      await wire.cancel(() => !copy.over);
+      // A request to cancel can be lost; reading on could then take hours, and losing the connection rolls back as well.
+      const giveUp = setTimeout(() => wire.destroy(), dropCopyWithinMs);
       await copy.drop();
+      clearTimeout(giveUp);
     }
     await copy.ended;
     this.#copy = undefined;
