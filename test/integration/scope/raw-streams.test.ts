@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   // One lane: whatever keeps it is seen by whoever comes next.
-  tenancy = (await shop.open({ lanes: { maxPerDatabase: 1, acquireTimeoutMs: 1_500 } })) as never;
+  tenancy = (await shop.open({ lanes: { maxPerDatabase: 1, acquireTimeoutMs: 10_000 } })) as never;
   return async () => await tenancy.close();
 });
 

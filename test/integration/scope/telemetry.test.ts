@@ -17,6 +17,7 @@ import { adminUrl } from '../../support/server.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import type * as schema from '../../support/shop/schema.ts';
 import { products } from '../../support/shop/schema.ts';
+import { letFail } from './let-fail.ts';
 
 const spans = new InMemorySpanExporter();
 const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
@@ -38,6 +39,7 @@ beforeAll(async () => {
       { id: 'globex', tier: 'standard' },
     ],
   });
+  await letFail(shop, 'acme');
   tenancy = await shop.open({
     runtime: { region: 'us-east-1', applicationName: 'a-service-whose-name-is-longer-than-postgresql-shows-it' },
     telemetry: { tracerProvider, meterProvider, tenantInMetrics: true },
@@ -160,7 +162,7 @@ describe('metrics and logs', () => {
     await tenancy.run('acme', () =>
       tenancy.transaction(
         async () => {
-          if (failures-- > 0) await tenancy.sql`do $$ begin raise exception 'again' using errcode = '40001'; end $$`;
+          if (failures-- > 0) await tenancy.sql`select reference.fail('40001')`;
         },
         { retry: { attempts: 2, baseDelayMs: 0 } },
       ),
@@ -274,7 +276,7 @@ describe('metrics and logs', () => {
     await withClient(adminUrl(), async (admin) => {
       const rows = await admin<
         { name: string }[]
-      >`select application_name as name from pg_stat_activity where pid = any(${[...seen.values()].map(({ pid }) => pid)})`;
+      >`select application_name as name from pg_stat_activity where pid in ${admin([...seen.values()].map(({ pid }) => pid))}`;
       expect(rows.length).toBeGreaterThan(0);
       for (const { name } of rows) expect(name).not.toMatch(/acme|globex/);
     });

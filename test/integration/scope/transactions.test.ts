@@ -10,10 +10,12 @@ import {
 } from '../../../src/errors.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { products } from '../../support/shop/schema.ts';
+import { letFail } from './let-fail.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await createShop({ tenants: [{ id: 'acme', tier: 'standard' }] });
+  await letFail(shop, 'acme');
   await shop.tenancy.run('acme', () => shop.tenancy.db.insert(products).values(['A', 'B', 'C', 'D'].map((sku) => ({ sku, stock: 0 }))));
 });
 afterAll(async () => {
@@ -266,7 +268,7 @@ describe('retries', () => {
       let calls = 0;
       const conflict = async () => {
         calls++;
-        await tenancy.sql`do $$ begin raise exception 'again' using errcode = '40001'; end $$`;
+        await tenancy.sql`select reference.fail('40001')`;
       };
       const error = await tenancy.transaction(conflict, { retry: { attempts: 3, baseDelayMs: 1 } }).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(TransactionConflictError);
@@ -292,8 +294,7 @@ describe('retries', () => {
         tenancy.transaction(
           async () => {
             calls++;
-            await tenancy.sql`select set_config('x.y', ${text}, true)`;
-            await tenancy.sql`do $$ begin raise exception 'no' using errcode = current_setting('x.y'); end $$`;
+            await tenancy.sql`select reference.fail(${text})`;
           },
           { signal, retry: { attempts: 9, baseDelayMs: 60_000, maxDelayMs: 60_000, random: () => 1 } },
         );
@@ -318,7 +319,7 @@ describe('retries', () => {
             return;
           }
           first = tx;
-          await tenancy.sql`do $$ begin raise exception 'again' using errcode = '40001'; end $$`;
+          await tenancy.sql`select reference.fail('40001')`;
         },
         { retry: { attempts: 2, baseDelayMs: 0 } },
       );

@@ -19,7 +19,7 @@ describe('inlineLiteral', () => {
     [new Uint8Array([0, 255]), " E'\\\\x00ff'::bytea"],
     [{ a: "'" }, `'{"a":"''"}'`],
     [[1, null, 'x"y'], ` E'{"1",NULL,"x\\\\"y"}'`],
-  ])('%j', (value, literal) => {
+  ])('%o', (value, literal) => {
     expect(inlineLiteral(value)).toBe(literal);
   });
 
