@@ -96,11 +96,11 @@ describe('signals', () => {
     const { tenancy } = shop;
     await tenancy.run('acme', async () => {
       for (const query of [
-        tenancy.sql`select pg_sleep(30)`.signal(AbortSignal.timeout(50)),
-        tenancy.sql`select pg_sleep(30)`.execute({ signal: AbortSignal.timeout(50) }),
-        tenancy.sql`select 1`.signal(AbortSignal.abort()),
+        () => tenancy.sql`select pg_sleep(30)`.signal(AbortSignal.timeout(50)),
+        () => tenancy.sql`select pg_sleep(30)`.execute({ signal: AbortSignal.timeout(50) }),
+        () => tenancy.sql`select 1`.signal(AbortSignal.abort()),
       ])
-        await expect(query).rejects.toBeInstanceOf(AbortedError);
+        await expect(query()).rejects.toBeInstanceOf(AbortedError);
       expect(
         await tenancy.sql`select pid from pg_stat_activity where state = 'active' and query like '%pg_sleep(30)%' and pid <> pg_backend_pid()`,
       ).toEqual([]);
