@@ -89,7 +89,18 @@ export class LaneWire {
 
   /** Sends one COPY … TO STDOUT. */
   copy(text: string): Promise<WireOutcome> {
-    return this.#send(() => this.#client.unsafe(text, [], { prepare: false, simple: false }), true);
+    let copy: CopyOut | undefined;
+    const make = (): DriverQuery => {
+      const query = this.#client.unsafe(text, [], { prepare: false, simple: false });
+      const { resolve } = query;
+      // An error in the same packet destroys the stream before a promise could hand it over: who listens later misses it.
+      query.resolve = (result) => {
+        if (result instanceof Readable) copy = this.#copyOut(result);
+        resolve(result);
+      };
+      return query;
+    };
+    return this.#send(make, () => copy);
   }
 
   /**
@@ -126,7 +137,7 @@ export class LaneWire {
     clearTimeout(timer);
   }
 
-  #send(make: () => DriverQuery, copying = false): Promise<WireOutcome> {
+  #send(make: () => DriverQuery, copyOf?: () => CopyOut | undefined): Promise<WireOutcome> {
     if (this.lost) return Promise.resolve({ kind: 'lost', executed: false });
     const query = guardQuery(make());
     return new Promise((resolve) => {
@@ -136,7 +147,8 @@ export class LaneWire {
       query.then(
         (result) => {
           this.#pending.delete(pending);
-          resolve(copying && result instanceof Readable ? this.#copy(result) : this.#answer(query, result));
+          const copy = copyOf?.();
+          resolve(copy === undefined ? this.#answer(query, result) : { kind: 'copy', copy });
         },
         (error: unknown) => {
           this.#pending.delete(pending);
@@ -146,10 +158,10 @@ export class LaneWire {
     });
   }
 
-  #copy(stream: Readable): WireOutcome {
+  #copyOut(stream: Readable): CopyOut {
     // The driver may not notice a connection that ends while it is paused.
     void this.ended.then(() => stream.destroy(new Error('The connection ended.')));
-    return { kind: 'copy', copy: new CopyOut(stream) };
+    return new CopyOut(stream);
   }
 
   #answer(query: DriverQuery, result: unknown): WireOutcome {

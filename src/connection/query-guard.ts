@@ -8,6 +8,7 @@ export interface DriverQuery extends Promise<unknown> {
   readonly prepare?: boolean;
   readonly prepared?: boolean;
   cancelled: unknown;
+  resolve(result: unknown): void;
   reject(reason: unknown): void;
   values(): this;
 }
