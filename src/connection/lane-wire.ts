@@ -161,7 +161,10 @@ export class LaneWire {
   #copyOut(stream: Readable): CopyOut {
     // The driver may not notice a connection that ends while it is paused.
     void this.ended.then(() => stream.destroy(new Error('The connection ended.')));
-    return new CopyOut(stream);
+    const copy = new CopyOut(stream);
+    // The driver pauses the socket when the stream is full, and forgets it when the COPY ends in the same packet.
+    void copy.ended.then(() => this.#socket.resume());
+    return copy;
   }
 
   #answer(query: DriverQuery, result: unknown): WireOutcome {
