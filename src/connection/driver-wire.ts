@@ -90,6 +90,8 @@ export class DriverWire implements Wire {
         () => this.#client.unsafe(text, [], { prepare: false, simple: false }).values(),
         (stream) => {
           source = stream;
+          // The driver pauses the socket while the stream is full, and forgets to resume it when the COPY ends meanwhile.
+          stream.on('close', () => this.#socket.resume());
           stream.on('error', (error) => {
             data.end();
             resolve(isServerError(error) ? { kind: 'refused', error } : { kind: 'lost', executed: true });

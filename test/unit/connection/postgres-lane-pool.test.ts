@@ -198,6 +198,17 @@ describe('PostgresLanePool', () => {
     await pool.close();
   });
 
+  test('begins a transaction on another lane when its lane was lost before the callback was called, once', async () => {
+    const { pool, lanes } = poolOf({ maxLanes: 1 });
+    await pool.run(unitOf('a'));
+    let calls = 0;
+    const begun = pool.transaction(contextOf('a'), {}, async () => ++calls);
+    lanes[0]!.lose();
+    expect(await begun).toBe(1);
+    expect([calls, lanes.length]).toEqual([1, 2]);
+    await pool.close();
+  });
+
   test('never calls a transaction’s callback twice', async () => {
     const { pool } = poolOf();
     let calls = 0;

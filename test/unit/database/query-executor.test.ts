@@ -4,7 +4,8 @@ import { Auditor } from '../../../src/audit/auditor.ts';
 import type { Unit } from '../../../src/connection/lane.ts';
 import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
-import { PlanInvalidatedError } from '../../../src/errors.ts';
+import { LaneLostError, PlanInvalidatedError } from '../../../src/errors.ts';
+import type { Router } from '../../../src/routing/route.ts';
 import { Telemetry } from '../../../src/telemetry/telemetry.ts';
 import { archive, schema, suppliers } from '../../integration/database/sample-schema.ts';
 import { DirectRouter, runAs, TestKeyRing } from '../../support/direct-route.ts';
@@ -81,6 +82,36 @@ describe('what reaches a lane', () => {
     pool.failures = [new PlanInvalidatedError('plan'), new PlanInvalidatedError('plan')];
     await expect(runAs('alpha', () => db.select().from(archive))).rejects.toBeInstanceOf(PlanInvalidatedError);
     expect(pool.units).toHaveLength(4);
+  });
+
+  it('work that a replaced login let go unsent runs once on the tenant’s new pool; what was sent, or has nowhere else to go, fails', async () => {
+    const lost = (sent: boolean) => new LaneLostError('lost', { sent });
+    const serve = (failures: readonly Error[], replaced: boolean) => {
+      const first = new RecordingPool();
+      const second = replaced ? new RecordingPool() : first;
+      first.failures = [...failures];
+      const before = new DirectRouter(first, { alpha: 'alpha_schema' });
+      const after = new DirectRouter(second, { alpha: 'alpha_schema' });
+      let asked = 0;
+      const router: Router = {
+        cached: () => undefined,
+        route: (id) => (asked++ === 0 ? before : after).route(id),
+        close: async () => {},
+      };
+      const { db: served } = createScopedDatabase({ schema, router, keys, auditor: new Auditor([]) });
+      return { first, second, work: () => runAs('alpha', () => served.select().from(archive)) };
+    };
+    const moved = serve([lost(false)], true);
+    await expect(moved.work()).resolves.toEqual([]);
+    expect([moved.first.units.length, moved.second.units.length]).toEqual([1, 1]);
+    for (const [failures, replaced] of [
+      [[lost(true)], true],
+      [[lost(false)], false],
+    ] as const) {
+      const { first, second, work } = serve(failures, replaced);
+      await expect(work()).rejects.toBeInstanceOf(LaneLostError);
+      expect(new Set([...first.units, ...second.units]).size).toBe(1);
+    }
   });
 
   it('the logger learns how many parameters there are, never which', async () => {

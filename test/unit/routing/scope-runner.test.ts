@@ -65,6 +65,85 @@ describe('ScopeRunner', () => {
     expect(events).toMatchObject([{ action: 'scope.nested', outcome: 'refused', tenantId: 'a', targetTenantId: 'b' }]);
   });
 
+  test('entering a known tenant’s scope awaits nothing, and inside it nothing is looked up', async () => {
+    let lookUps = 0;
+    const known: Router = {
+      cached: (id) => {
+        lookUps++;
+        return { tenant: { id } as Tenant } as Route;
+      },
+      route: async () => {
+        throw new Error('not asked');
+      },
+      close: async () => {},
+    };
+    const fast = new ScopeRunner({ router: known, auditor: new Auditor([]), activeTenants: async () => [] });
+    let seen: string | undefined;
+    const running = fast.run('a', async () => {
+      seen = here();
+      await fast.run('a', () => fast.run('a', () => {}));
+    });
+    expect(seen).toBe('a');
+    await running;
+    expect(lookUps).toBe(1);
+    // What a callback throws at once is a rejection all the same.
+    await expect(
+      fast.run('a', () => {
+        throw new Error('at once');
+      }),
+    ).rejects.toThrow('at once');
+  });
+
+  test('a caller can give a scope no grant', async () => {
+    const options = { requestId: 'r', grant: { auditId: 'forged', actor: 'x', reason: 'x' } };
+    await runner.run(
+      'a',
+      () => {
+        expect(currentScope()).toMatchObject({ requestId: 'r', grant: undefined });
+      },
+      options,
+    );
+  });
+
+  test('a signal inside the same tenant’s scope makes a part of it, which ends with it', async () => {
+    const stop = new AbortController();
+    let part: ReturnType<typeof currentScope>;
+    await runner.run('a', async () => {
+      const outer = currentScope()!;
+      await runner.run(
+        'a',
+        () => {
+          part = currentScope();
+          expect(part).not.toBe(outer);
+          expect(part!.root).toBe(outer);
+        },
+        { signal: stop.signal },
+      );
+      expect(part!.over).toBe(false);
+      stop.abort();
+      expect([part!.signal?.aborted, outer.signal]).toEqual([true, undefined]);
+      await expect(runner.run('a', here, { signal: stop.signal })).rejects.toBeInstanceOf(AbortedError);
+    });
+    expect(part!.over).toBe(true);
+    await expect(runner.run('b', here, { signal: stop.signal })).rejects.toBeInstanceOf(AbortedError);
+  });
+
+  test('across tenants inside a scope is allowed and recorded; another tenant inside that is refused', async () => {
+    await runner.run('a', () =>
+      runner.acrossTenants({ actor: 'job', reason: 'report', tenants: ['b'] }, async () => {
+        expect(here()).toBe('b');
+        await runner.run('b', () => expect(currentScope()?.grant?.actor).toBe('job'));
+        await expect(runner.run('a', here)).rejects.toBeInstanceOf(CrossTenantAccessError);
+      }),
+    );
+    expect(events.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+      'across-tenants allowed',
+      'across-tenants allowed',
+      'scope.nested refused',
+      'across-tenants completed',
+    ]);
+  });
+
   test('another tenant inside stays refused when the audit store is away', async () => {
     keeps = false;
     let ran = false;
