@@ -162,10 +162,15 @@ function told(error: unknown, tenantId: string): unknown {
       message: error.message,
       code: error.code,
       retryable: error.retryable,
-      failure: error instanceof QueryFailedError ? error.failure : undefined,
+      failure: error instanceof QueryFailedError ? failureOf(error) : undefined,
     },
     tenantId,
   );
+}
+
+/** In a transaction that has failed, who refuses a statement depends on whether it was prepared. */
+function failureOf({ sqlState, failure }: QueryFailedError): object {
+  return sqlState === '25P02' ? { ...failure, routine: undefined } : failure;
 }
 
 function anonymous(value: unknown, tenantId: string): unknown {
