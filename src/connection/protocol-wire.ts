@@ -244,7 +244,12 @@ export class ProtocolWire implements Wire, FrameHandler {
   }
 
   #row(task: WireTask, buffer: Buffer, start: number, end: number): void {
-    const row = task.decoder?.row(buffer, start, end);
+    let row: unknown[] | undefined;
+    try {
+      row = task.decoder?.row(buffer, start, end);
+    } catch {
+      // A value that no string can hold. Its connection goes, not the process.
+    }
     if (row === undefined) this.destroy();
     else task.rows.push(row);
   }
@@ -289,6 +294,11 @@ export class ProtocolWire implements Wire, FrameHandler {
   }
 
   #ready(task: WireTask, status: number): void {
+    if (task.error === undefined && task.result === undefined) {
+      // Ready without having answered: nothing that follows can be told apart any more.
+      this.destroy();
+      return;
+    }
     this.#head = task.next;
     if (task.next === undefined) this.#tail = undefined;
     if (task.unit !== undefined && status !== idle) {

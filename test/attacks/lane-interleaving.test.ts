@@ -89,5 +89,5 @@ describe.each(wires)('interleaved tenants (%s wire)', (wire) => {
     );
     expect(wrong).toEqual([]);
     expect(pool.size).toBeLessThanOrEqual(4);
-  });
+  }, 240_000);
 });

@@ -102,5 +102,5 @@ describe.each(wires)('on the %s wire', (wire) => {
     expect(foreign).toEqual([]);
     expect(acknowledged.size).toBeGreaterThan(100);
     expect(proxy.accepted).toBeGreaterThan(20);
-  });
+  }, 240_000);
 });

@@ -215,6 +215,7 @@ describe('the own wire', () => {
       head.writeUInt32BE(body.length + 4, 1);
       return Buffer.concat([head, body]);
     };
+    const selected = Buffer.from('SELECT 1\0');
     const columns = (count: number): Buffer => {
       const body = Buffer.alloc(2);
       body.writeUInt16BE(count);
@@ -227,8 +228,8 @@ describe('the own wire', () => {
       ['a length of two gigabytes', Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff])],
       ['a ReadyForQuery of a gigabyte', Buffer.from([0x5a, 0x3f, 0xff, 0xff, 0xff])],
       ['zeros', Buffer.alloc(4_000)],
-      ['rows before they were described', Buffer.concat([message('C', Buffer.from('SELECT 1\0')), message('D', columns(0))])],
-      ['rows of other columns', Buffer.concat([message('C', Buffer.from('SELECT 1\0')), message('2'), message('D', columns(7))])],
+      ['rows before they were described', Buffer.concat([message('C', selected), message('D', columns(0))])],
+      ['rows of other columns', Buffer.concat([message('C', selected), message('2'), message('D', columns(7))])],
       ['COPY IN', message('G', Buffer.from([0, 0, 0]))],
       ['COPY OUT', message('H', Buffer.from([0, 0, 0]))],
       ['COPY BOTH', message('W', Buffer.from([0, 0, 0]))],
@@ -236,7 +237,11 @@ describe('the own wire', () => {
       ['an error without a SQLSTATE', message('E', Buffer.from('SERROR\0\0'))],
       ['a suspended portal', message('s')],
       ['columns that are cut off', message('T', Buffer.from([0, 9, 65, 0, 1]))],
-      ['an open transaction', message('Z', Buffer.from('T'))],
+      ['ready before it has answered', message('Z', Buffer.from('I'))],
+      [
+        'an open transaction',
+        Buffer.concat([message('2'), message('C', selected), message('2'), message('C', selected), message('Z', Buffer.from('T'))]),
+      ],
     ])('loses the lane at once: %s', async (_, bytes) => {
       const lane = await open();
       await run(lane, 'g', 'select 1');
