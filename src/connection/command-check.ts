@@ -112,7 +112,8 @@ function firstWord(text: string): string {
   return /^[a-z_]+/i.exec(text.slice(index, index + 32))?.[0].toLowerCase() ?? '';
 }
 
-function afterComment(text: string, start: number): number {
+/** Behind a comment that begins here; comments nest. */
+export function afterComment(text: string, start: number): number {
   let depth = 0;
   let index = start;
   do {

@@ -1,5 +1,5 @@
 import { NotSupportedError } from '../errors.ts';
-import { checkText } from './command-check.ts';
+import { afterComment, checkText } from './command-check.ts';
 
 const word = /[a-z_]+/iy;
 
@@ -63,19 +63,4 @@ function afterLiteral(text: string, start: number, escapes: boolean): number {
   let index = start + 1;
   for (; index < text.length && text[index] !== "'"; index++) if (escapes && text[index] === '\\') index++;
   return index + 1;
-}
-
-function afterComment(text: string, start: number): number {
-  let depth = 0;
-  let index = start;
-  do {
-    if (text.startsWith('/*', index)) {
-      depth++;
-      index += 2;
-    } else if (text.startsWith('*/', index)) {
-      depth--;
-      index += 2;
-    } else index++;
-  } while (depth > 0 && index < text.length);
-  return index;
 }

@@ -205,7 +205,9 @@ class PostgresLane implements Lane, AsyncDisposable {
     try {
       for (let attempt = first; ; attempt++) {
         await this.#ready(context.tenantId, signal);
-        const unit: PreparedUnit = { context, statement, params, token: context.sign(this.backendPid) };
+        // The second attempt relies on nothing that was, or was not, prepared by others.
+        const own = attempt === 1 ? statement : { ...statement, prepare: false };
+        const unit: PreparedUnit = { context, statement: own, params, token: context.sign(this.backendPid) };
         const outcome = await sendUnit(this.#wire, unit, this.#pooled, signal);
         if ('result' in outcome) return outcome.result;
         if (!outcome.repeat || attempt >= 2) throw outcome.error;

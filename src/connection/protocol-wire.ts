@@ -244,7 +244,12 @@ export class ProtocolWire implements Wire, FrameHandler {
   }
 
   #row(task: WireTask, buffer: Buffer, start: number, end: number): void {
-    const row = task.decoder?.row(buffer, start, end);
+    let row: unknown[] | undefined;
+    try {
+      row = task.decoder?.row(buffer, start, end);
+    } catch {
+      // A value that no string can hold. Its connection goes, not the process.
+    }
     if (row === undefined) this.destroy();
     else task.rows.push(row);
   }
@@ -282,13 +287,18 @@ export class ProtocolWire implements Wire, FrameHandler {
       task.plan = isPlanError(error);
       // The server has forgotten a statement that it had: whoever made it do so is not to be trusted with the others.
       if (error.code === '26000' && statement.parsed) this.#statements.giveUpAll();
-      else if (task.plan || isDefinitionError(error)) this.#statements.giveUp(statement);
+      else if (task.plan || mayBeStale(error)) this.#statements.giveUp(statement);
     }
     // The server skips the rest, a Parse of the statement included.
     if (task.inContext && task.statementIsNew && task.statement !== undefined) this.#statements.giveUp(task.statement);
   }
 
   #ready(task: WireTask, status: number): void {
+    if (task.error === undefined && task.result === undefined) {
+      // Ready without having answered: nothing that follows can be told apart any more.
+      this.destroy();
+      return;
+    }
     this.#head = task.next;
     if (task.next === undefined) this.#tail = undefined;
     if (task.unit !== undefined && status !== idle) {
@@ -324,7 +334,7 @@ function isPlanError({ code, routine }: ServerError): boolean {
   return code === '26000' || (code === '0A000' && routine === 'RevalidateCachedQuery') || code === '42804' || code === '42883';
 }
 
-/** A statement that can't be planned any more may be right when it is parsed again. */
-function isDefinitionError({ code }: ServerError): boolean {
-  return code.startsWith('42') && code !== '42501';
+/** A statement that can't be planned any more, or whose parameters are not of the types it was given, may be right when it is parsed again. */
+function mayBeStale({ code }: ServerError): boolean {
+  return (code.startsWith('42') && code !== '42501') || code.startsWith('22');
 }

@@ -144,7 +144,14 @@ async function outcomes(
   const results: unknown[] = [];
   const end = await noting(
     lane.transaction(contextOf(tenantId), {}, async (tx) => {
-      for (const [index, [make, raw]] of batch.entries()) results.push(await noting(tx.execute(make(tenantId), { raw }), index));
+      let failed = false;
+      for (const [index, [make, raw]] of batch.entries()) {
+        const result = await noting(tx.execute(make(tenantId), { raw }), index);
+        const refused = (result as { failure?: unknown }).failure !== undefined;
+        // In a transaction that has failed, who refuses a statement depends on whether its text happens to be prepared.
+        results.push(failed && refused ? 'refused' : result);
+        failed ||= refused;
+      }
     }),
     -1,
   );
