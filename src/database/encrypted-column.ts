@@ -27,10 +27,13 @@ interface EncryptedConfig<TName extends string, TData> {
 export class EncryptedColumn extends PgCustomColumn<never> {
   static override readonly [entityKind]: string = 'TenancyEncryptedColumn';
   readonly format: PlaintextFormat<unknown>;
+  /** The table whose column this is, whatever alias or view a query reads it through. */
+  readonly home: string;
 
   constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>) {
     super(table as never, config);
     this.format = format;
+    this.home = originalNameOf(table);
   }
 
   override getSQLType(): string {
@@ -58,7 +61,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: originalNameOf(this.table), column: this.name };
+    return { table: this.home, column: this.name };
   }
 }
 
@@ -88,8 +91,8 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 }
 
 /** Not a private method: drizzle's aliases are proxies, which have none. */
-function labelOf({ table, name }: EncryptedColumn): string {
-  return `${originalNameOf(table)}.${name}`;
+function labelOf({ home, name }: EncryptedColumn): string {
+  return `${home}.${name}`;
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */
