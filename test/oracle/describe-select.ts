@@ -1,0 +1,425 @@
+import {
+  type ColumnType,
+  type Condition,
+  type Cte,
+  type Expression,
+  type Field,
+  type Join,
+  keyOf,
+  type Literal,
+  moods,
+  type Operator,
+  type Order,
+  type Ref,
+  type Select,
+  type SetOperator,
+  type Source,
+  type TableName,
+  tableColumns,
+} from './description.ts';
+import type { Tape } from './tape.ts';
+
+const operators: readonly Operator[] = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte'];
+const setOperators: readonly SetOperator[] = ['unionAll', 'union', 'intersect', 'intersectAll', 'except', 'exceptAll'];
+const comparable: readonly ColumnType[] = ['int', 'text', 'mood', 'bool', 'tenant'];
+
+/** A source with its columns. */
+export interface Described {
+  readonly source: Source;
+  readonly refs: readonly Ref[];
+}
+
+/** What a select is described for. */
+export interface SelectWish {
+  readonly depth: number;
+  /** Columns of the queries around it. */
+  readonly outer?: readonly Ref[];
+  /** CTEs that it may read. */
+  readonly ctes?: readonly Described[];
+  /** The types of its fields, where something has to match them. */
+  readonly types?: readonly ColumnType[];
+  /** Whether another query reads its fields by name. */
+  readonly read?: boolean;
+  readonly standalone?: boolean;
+}
+
+/**
+ * Describes selects, in such a way that their answer is decided by the rows alone: what depends on the order in which PostgreSQL happens to
+ * read, or may fail for a row that another plan never looks at, is left out.
+ */
+export class SelectDescriber {
+  readonly tape: Tape;
+  readonly #tables: readonly TableName[];
+  #names = 0;
+
+  constructor(tape: Tape, tables: readonly TableName[]) {
+    this.tape = tape;
+    this.#tables = tables;
+  }
+
+  name(prefix: string): string {
+    this.#names += 1;
+    return `${prefix}${this.#names}`;
+  }
+
+  select(wish: SelectWish): Select & { readonly output: readonly Ref[] } {
+    const { tape } = this;
+    const { depth, outer = [], types } = wish;
+    const own = depth > 1 && types === undefined && tape.once(6) ? tape.some(1, 2, () => this.#cte(depth - 1)) : [];
+    const ctes = [...(wish.ctes ?? []), ...own.map(({ described }) => described)];
+    const used = new Set<string>();
+    const from = this.source(depth, ctes, used, outer, own.length > 0 || tape.once(4) ? 'any' : 'table');
+    const joins: Join[] = [];
+    let refs = [...from.refs];
+    const joined = tape.below(depth > 0 ? 4 : 2);
+    for (let i = 0; i < Math.min(joined, 2); i += 1) {
+      const made = this.#join(depth, ctes, used, outer, refs);
+      joins.push(made.join);
+      refs = [...refs, ...made.refs];
+    }
+    const scope = [...outer, ...refs];
+    const where = tape.once(3) ? undefined : this.condition(depth, scope, ctes);
+    const grouped = tape.once(6);
+    const groupBy = grouped ? distinctBy(tape.some(1, 2, () => tape.pick(refs.filter(({ type }) => comparable.includes(type))))) : [];
+    const aggregated = grouped || tape.once(10);
+    const having = grouped && tape.once(2) ? tape.below(3) : undefined;
+    const everything = types === undefined && wish.read !== true && !aggregated && own.length === 0 && outer.length === 0 && tape.once(4);
+    const fields = everything ? undefined : this.#fields(wish, scope, refs, ctes, aggregated ? groupBy : undefined);
+    const distinct =
+      fields !== undefined && !aggregated && tape.once(7)
+        ? tape.once(2) && fields[0]?.expression.is === 'column' && fields[0].expression.ref.type === 'int'
+          ? 'on'
+          : true
+        : false;
+    const sortable = fields?.every(({ expression }) => typeOf(expression) !== 'json' && typeOf(expression) !== 'secret') ?? false;
+    const union = fields !== undefined && sortable && distinct === false && depth > 0 && tape.once(6) ? this.#union(wish, fields) : [];
+    const limited = sortable && tape.once(3);
+    const orderBy = this.#order(fields, limited, distinct);
+    const allFields = fields !== undefined && sortable && new Set(orderBy.map(({ field }) => field)).size === fields.length;
+    const canLock =
+      distinct === false &&
+      !aggregated &&
+      union.length === 0 &&
+      outer.length === 0 &&
+      wish.read !== true &&
+      types === undefined &&
+      [from.source, ...joins.map(({ source }) => source)].every(isLockable);
+    const lock = canLock && tape.once(6) ? tape.pick(['update', 'share', 'no key update'] as const) : undefined;
+    return {
+      standalone: wish.standalone ?? false,
+      ctes: own.map(({ cte }) => cte),
+      distinct: distinct === 'on' && !(fields !== undefined && allFields) ? true : distinct,
+      ...(fields && { fields }),
+      from: from.source,
+      joins,
+      ...(where && { where }),
+      groupBy,
+      ...(having !== undefined && { having }),
+      union,
+      orderBy,
+      ...(limited && allFields && { limit: tape.below(5), ...(tape.once(2) && { offset: tape.below(3) }) }),
+      ...(lock && { lock }),
+      ordered: allFields,
+      output: (fields ?? []).map(({ key, expression }) => ({ source: '', column: key, type: typeOf(expression) })),
+    };
+  }
+
+  /** A select of one field of one row at most. */
+  scalar(type: ColumnType, depth: number, outer: readonly Ref[]): Select {
+    const from = this.#table([], outer);
+    const ref = this.ref(from.refs, type) ?? this.ref(from.refs, 'int')!;
+    const where = this.condition(0, [...outer, ...from.refs], []);
+    const name = this.tape.pick(['max', 'min', ...(type === 'int' ? (['count', 'sum'] as const) : [])] as const);
+    return {
+      standalone: depth > 0 && this.tape.once(3),
+      ctes: [],
+      distinct: false,
+      fields: [{ key: 'f0', expression: { is: 'aggregate', name, ref }, named: true }],
+      from: from.source,
+      joins: [],
+      where,
+      groupBy: [],
+      union: [],
+      orderBy: [],
+      ordered: true,
+    };
+  }
+
+  condition(depth: number, scope: readonly Ref[], ctes: readonly Described[]): Condition {
+    const { tape } = this;
+    const ref = tape.pick(scope);
+    const simple = (): Condition => this.#comparison(scope, ref);
+    switch (tape.below(depth > 0 ? 18 : 10)) {
+      case 1:
+        return { is: 'null', ref, not: tape.once(2) };
+      case 2: {
+        const other = this.ref(scope, ref.type);
+        return other === undefined || !comparable.includes(ref.type)
+          ? simple()
+          : { is: 'columns', operator: tape.pick(operators), left: ref, right: other };
+      }
+      case 3: {
+        const listed = this.#valued(scope);
+        return listed.type === 'tenant' || listed.type === 'secret' || listed.type === 'json'
+          ? simple()
+          : { is: 'list', ref: listed, values: tape.some(1, 3, () => this.literal(listed.type)), not: tape.once(3) };
+      }
+      case 4: {
+        const int = this.ref(scope, 'int');
+        return int === undefined ? simple() : { is: 'between', ref: int, from: tape.below(5), to: tape.below(9) };
+      }
+      case 5: {
+        const text = this.ref(scope, 'text');
+        return text === undefined
+          ? simple()
+          : { is: 'like', ref: text, pattern: tape.pick(['%', 'a%', '%1', 'c_', 'B%']), fold: tape.once(2) };
+      }
+      case 6:
+        return { is: 'not', of: this.condition(depth - 1, scope, ctes) };
+      case 7:
+        return { is: 'raw or', of: simple() };
+      case 10:
+      case 11:
+        return { is: tape.pick(['and', 'or']), of: [this.condition(depth - 1, scope, ctes), this.condition(depth - 1, scope, ctes)] };
+      case 12:
+      case 13:
+        return {
+          is: 'exists',
+          not: tape.once(3),
+          select: this.select({ depth: depth - 1, outer: scope, ctes, types: ['int'], standalone: tape.once(3) }),
+        };
+      case 14:
+      case 15: {
+        const sought = this.#valued(scope);
+        if (!comparable.includes(sought.type)) return simple();
+        const select = this.select({ depth: depth - 1, outer: scope, ctes, types: [sought.type], standalone: tape.once(3) });
+        return { is: 'in', ref: sought, not: tape.once(3), select };
+      }
+      case 16: {
+        const int = this.ref(scope, 'int');
+        return int === undefined
+          ? simple()
+          : { is: 'scalar', operator: tape.pick(operators), ref: int, select: this.scalar('int', depth, scope) };
+      }
+      case 17: {
+        const table = tape.pick(['shops', 'items', 'sales', 'rates'] as const);
+        const key = keyOf[table];
+        const same = this.ref(scope, tableColumns[table][key] as ColumnType);
+        return same === undefined ? simple() : { is: 'fragment', table, key, ref: same };
+      }
+      default:
+        return simple();
+    }
+  }
+
+  expression(type: ColumnType, scope: readonly Ref[], depth: number): Expression {
+    const { tape } = this;
+    const ref = this.ref(scope, type);
+    const choice = tape.below(depth > 0 ? 9 : 6);
+    if (choice === 1 && type === 'int' && ref !== undefined) return { is: 'plus', ref, value: tape.below(4) };
+    if (choice === 2 && type === 'text' && ref !== undefined) return { is: 'call', name: 'upper', ref };
+    if (choice === 2 && type === 'int') {
+      const text = this.ref(scope, 'text');
+      if (text !== undefined) return { is: 'call', name: 'length', ref: text };
+    }
+    if (choice === 3 && (type === 'int' || type === 'text') && ref !== undefined) return { is: 'coalesce', ref, value: this.literal(type) };
+    if (choice === 4 && type === 'bool' && scope.length > 0) return { is: 'condition', condition: this.condition(0, scope, []) };
+    if (choice >= 6 && (type === 'int' || type === 'text') && scope.length > 0) {
+      if (choice === 8 && type === 'int') {
+        const table = tape.pick(this.#tables);
+        const refs = refsOf(table, table);
+        return { is: '$count', table, ...(tape.once(3) ? {} : { where: this.condition(0, [...refs, ...scope], []) }) };
+      }
+      return { is: 'scalar', select: this.scalar(type, depth, scope) };
+    }
+    if (ref !== undefined) return { is: 'column', ref };
+    return { is: 'literal', type, value: this.literal(type) };
+  }
+
+  ref(scope: readonly Ref[], type: ColumnType): Ref | undefined {
+    const fitting = scope.filter((ref) => ref.type === type);
+    return fitting.length === 0 ? undefined : this.tape.pick(fitting);
+  }
+
+  literal(type: ColumnType): Literal {
+    const { tape } = this;
+    switch (type) {
+      case 'int':
+        return tape.below(9);
+      case 'bool':
+        return tape.below(2) === 0;
+      case 'mood':
+        return tape.pick(moods);
+      default:
+        return tape.pick(['a', 'b', 'c1', 'c2', 'A', 'made', '']);
+    }
+  }
+
+  source(depth: number, ctes: readonly Described[], used: Set<string>, outer: readonly Ref[], wanted: 'any' | 'table'): Described {
+    const { tape } = this;
+    const free = ctes.filter(({ source }) => !used.has(source.name));
+    const kind = wanted === 'table' ? 0 : tape.below(3);
+    if (kind !== 1 && free.length > 0 && wanted === 'any') {
+      const cte = tape.pick(free);
+      used.add(cte.source.name);
+      return cte;
+    }
+    if (kind === 0 || depth <= 0) return this.#table([...used], outer, used);
+    return this.#subquery(depth, [], ctes);
+  }
+
+  #subquery(depth: number, outer: readonly Ref[], ctes: readonly Described[]): Described {
+    const name = this.name('q');
+    const { output, ...select } = this.select({ depth: depth - 1, outer, ctes, read: true });
+    return { source: { is: 'subquery', select, name }, refs: output.map((ref) => ({ ...ref, source: name })) };
+  }
+
+  #table(taken: readonly string[], outer: readonly Ref[], used?: Set<string>): Described {
+    const table = this.tape.pick(this.#tables);
+    const bare = !taken.includes(table) && !outer.some(({ source }) => source === table);
+    // Stock drizzle can't select from an aliased view; it can join one.
+    const first = taken.length === 0;
+    const view = table === 'totals' || table === 'vaults';
+    const name = bare && (this.tape.below(2) === 0 || (view && first)) ? table : view && first ? table : this.name('t');
+    used?.add(name);
+    return { source: { is: 'table', table, name }, refs: refsOf(table, name) };
+  }
+
+  #join(depth: number, ctes: readonly Described[], used: Set<string>, outer: readonly Ref[], left: readonly Ref[]) {
+    const { tape } = this;
+    const type = tape.pick(['inner', 'left', 'right', 'full', 'cross', 'left'] as const);
+    const lateral = depth > 0 && (type === 'inner' || type === 'left' || type === 'cross') && tape.once(4);
+    const right = lateral
+      ? this.#subquery(depth, [...outer, ...left], ctes)
+      : this.source(depth, ctes, new Set([...used, 'joined']), outer, tape.once(4) ? 'any' : 'table');
+    used.add(right.source.name);
+    const join = (): Join => {
+      if (type === 'cross') return { type, lateral, source: right.source };
+      const pair = this.#pair(left, right.refs);
+      // PostgreSQL joins fully on equalities only.
+      if (type === 'full' || (pair !== undefined && tape.below(3) < 2)) {
+        if (pair === undefined) return { type: 'cross', lateral, source: right.source };
+        return { type, lateral, source: right.source, on: { is: 'columns', operator: 'eq', left: pair[0], right: pair[1] } };
+      }
+      return { type, lateral, source: right.source, on: this.condition(0, [...left, ...right.refs], []) };
+    };
+    return { join: join(), refs: right.refs };
+  }
+
+  #pair(left: readonly Ref[], right: readonly Ref[]): readonly [Ref, Ref] | undefined {
+    const type = this.tape.pick(['int', 'int', 'text', 'mood', 'tenant'] as const);
+    const a = this.ref(left, type);
+    const b = this.ref(right, type);
+    return a === undefined || b === undefined ? undefined : [a, b];
+  }
+
+  #cte(depth: number): { readonly cte: Cte; readonly described: Described } {
+    const name = this.name('w');
+    const { output, ...query } = this.select({ depth, read: true });
+    return { cte: { name, query }, described: { source: { is: 'cte', name }, refs: output.map((ref) => ({ ...ref, source: name })) } };
+  }
+
+  #fields(
+    wish: SelectWish,
+    scope: readonly Ref[],
+    refs: readonly Ref[],
+    ctes: readonly Described[],
+    grouped: readonly Ref[] | undefined,
+  ): Field[] {
+    const { tape } = this;
+    const types =
+      wish.types ?? tape.some(1, 4, () => tape.pick(['int', 'text', 'mood', 'bool', 'secret', 'json', 'tenant', 'int'] as const));
+    const taken = new Set<string>();
+    return types.map((type, index) => {
+      const expression =
+        grouped === undefined ? this.expression(type, scope, wish.depth - (ctes.length > 0 ? 1 : 0)) : this.#aggregate(type, grouped, refs);
+      const column = expression.is === 'column' ? expression.ref.column : `f${index}`;
+      // Two columns of one name can't both be read from outside.
+      const clash = taken.has(column);
+      taken.add(column);
+      const named = expression.is !== 'column' || (wish.read === true && clash && typeOf(expression) !== 'secret');
+      return { key: `f${index}`, expression, named };
+    });
+  }
+
+  #aggregate(type: ColumnType, grouped: readonly Ref[], refs: readonly Ref[]): Expression {
+    const { tape } = this;
+    const group = grouped.filter((ref) => ref.type === type);
+    if (group.length > 0 && !tape.once(4)) return { is: 'column', ref: tape.pick(group) };
+    const of = this.ref(refs, type);
+    const countable = of ?? refs.find((ref) => ref.type === 'tenant' || ref.type === 'text');
+    if (type === 'int' && countable !== undefined) {
+      const name = of === undefined ? ('count' as const) : tape.pick(['count', 'sum', 'min', 'max', 'countDistinct'] as const);
+      return { is: 'aggregate', name, ref: countable };
+    }
+    if ((type === 'text' || type === 'mood') && of !== undefined) return { is: 'aggregate', name: tape.pick(['min', 'max']), ref: of };
+    return { is: 'literal', type: type === 'secret' || type === 'json' || type === 'tenant' ? 'text' : type, value: this.literal(type) };
+  }
+
+  #union(wish: SelectWish, fields: readonly Field[]) {
+    const types = fields.map(({ expression }) => typeOf(expression));
+    return this.tape.some(1, 2, () => ({
+      operator: this.tape.pick(setOperators),
+      select: this.select({ depth: wish.depth - 1, ...(wish.outer && { outer: wish.outer }), types, standalone: this.tape.once(3) }),
+    }));
+  }
+
+  #order(fields: readonly Field[] | undefined, whole: boolean, distinct: Select['distinct']): Order[] {
+    const { tape } = this;
+    if (fields === undefined || (!whole && distinct !== 'on' && !tape.once(2))) return [];
+    const order = (field: number): Order => ({ field, direction: tape.once(2) ? 'desc' : 'asc' });
+    return fields.flatMap(({ expression }, index) =>
+      typeOf(expression) === 'secret' || typeOf(expression) === 'json' ? [] : [order(index)],
+    );
+  }
+
+  #comparison(scope: readonly Ref[], wanted: Ref): Condition {
+    const ref = wanted.type === 'secret' || wanted.type === 'json' || wanted.type === 'tenant' ? this.#valued(scope) : wanted;
+    if (ref.type === 'secret' || ref.type === 'json' || ref.type === 'tenant') return { is: 'null', ref, not: true };
+    return {
+      is: 'compare',
+      operator: this.tape.pick(ref.type === 'bool' ? (['eq', 'ne'] as const) : operators),
+      ref,
+      value: this.literal(ref.type),
+    };
+  }
+
+  /** A column that literals are compared with. */
+  #valued(scope: readonly Ref[]): Ref {
+    const fitting = scope.filter(({ type }) => type === 'int' || type === 'text' || type === 'mood');
+    return fitting.length === 0 ? scope[0]! : this.tape.pick(fitting);
+  }
+}
+
+export function refsOf(table: TableName, name: string): Ref[] {
+  return Object.entries(tableColumns[table]).map(([column, type]) => ({ source: name, column, type }));
+}
+
+export function typeOf(expression: Expression): ColumnType {
+  switch (expression.is) {
+    case 'column':
+      return expression.ref.type;
+    case 'literal':
+      return expression.type;
+    case 'coalesce':
+      return expression.ref.type;
+    case 'call':
+      return expression.name === 'upper' ? 'text' : 'int';
+    case 'condition':
+      return 'bool';
+    case 'aggregate':
+      return expression.name === 'min' || expression.name === 'max' ? expression.ref.type : 'int';
+    case 'scalar':
+      return typeOf(expression.select.fields![0]!.expression);
+    default:
+      return 'int';
+  }
+}
+
+function isLockable(source: Source): boolean {
+  return source.is === 'table' && source.table !== 'rates' && source.table !== 'totals' && source.table !== 'vaults';
+}
+
+function distinctBy(refs: readonly Ref[]): Ref[] {
+  return [...new Map(refs.map((ref) => [`${ref.source}.${ref.column}`, ref])).values()];
+}
