@@ -38,6 +38,8 @@ export interface SelectWish {
   readonly ctes?: readonly Described[];
   /** The types of its fields, where something has to match them. */
   readonly types?: readonly ColumnType[];
+  /** Their keys, likewise. */
+  readonly keys?: readonly string[];
   /** Whether another query reads its fields by name. */
   readonly read?: boolean;
   readonly standalone?: boolean;
@@ -250,6 +252,8 @@ export class SelectDescriber {
         return tape.below(2) === 0;
       case 'mood':
         return tape.pick(moods);
+      case 'json':
+        return tape.pick(['{}', '{"a": 1}']);
       default:
         return tape.pick(['a', 'b', 'c1', 'c2', 'A', 'made', '']);
     }
@@ -331,14 +335,20 @@ export class SelectDescriber {
       wish.types ?? tape.some(1, 4, () => tape.pick(['int', 'text', 'mood', 'bool', 'secret', 'json', 'tenant', 'int'] as const));
     const taken = new Set<string>();
     return types.map((type, index) => {
+      // What can't be wrapped into SQL is read from the sources alone, not from a query around.
+      const visible = type === 'secret' || type === 'json' ? refs : scope;
       const expression =
-        grouped === undefined ? this.expression(type, scope, wish.depth - (ctes.length > 0 ? 1 : 0)) : this.#aggregate(type, grouped, refs);
-      const column = expression.is === 'column' ? expression.ref.column : `f${index}`;
+        grouped === undefined
+          ? this.expression(type, visible, wish.depth - (ctes.length > 0 ? 1 : 0))
+          : this.#aggregate(type, grouped, refs);
+      const key = wish.keys?.[index] ?? (wish.read === true ? this.name('f') : `f${index}`);
+      const column = expression.is === 'column' ? expression.ref.column : key;
       // Two columns of one name can't both be read from outside.
       const clash = taken.has(column);
       taken.add(column);
-      const named = expression.is !== 'column' || (wish.read === true && clash && typeOf(expression) !== 'secret');
-      return { key: `f${index}`, expression, named };
+      const own = expression.is === 'column' && refs.includes(expression.ref);
+      const named = !own || (wish.read === true && clash && typeOf(expression) !== 'secret');
+      return { key, expression, named };
     });
   }
 
@@ -358,9 +368,10 @@ export class SelectDescriber {
 
   #union(wish: SelectWish, fields: readonly Field[]) {
     const types = fields.map(({ expression }) => typeOf(expression));
+    const keys = fields.map(({ key }) => key);
     return this.tape.some(1, 2, () => ({
       operator: this.tape.pick(setOperators),
-      select: this.select({ depth: wish.depth - 1, ...(wish.outer && { outer: wish.outer }), types, standalone: this.tape.once(3) }),
+      select: this.select({ depth: wish.depth - 1, ...(wish.outer && { outer: wish.outer }), types, keys, standalone: this.tape.once(3) }),
     }));
   }
 
