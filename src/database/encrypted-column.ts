@@ -5,7 +5,7 @@ import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
 import { originalNameOf } from './drizzle-internals.ts';
-import { isTenantTable } from './table-kind.ts';
+import { tableKindOf } from './table-kind.ts';
 
 /** How a column's values become bytes and come back. */
 export interface PlaintextFormat<T> {
@@ -56,7 +56,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
   place(): ColumnPlace {
-    if (!isTenantTable(this.table)) {
+    if (tableKindOf(this.table) !== 'tenant') {
       throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, {
         hint: 'Declare the table with tenantTable.',
       });

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { eq, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { accounts, suppliers } from '../integration/database/sample-schema.ts';
 import { type SampleWorld, sampleWorld } from '../integration/database/sample-world.ts';
@@ -29,6 +30,10 @@ it('stores ciphertext and reads plaintext, in every way to read', async () => {
       { id: 1, iban: secret },
       { id: 2, iban: null },
     ]);
+    const vault = alias(accounts, 'vault');
+    expect(
+      await db.select({ iban: vault.iban }).from(suppliers).innerJoin(vault, eq(vault.id, suppliers.id)).orderBy(suppliers.id),
+    ).toEqual([{ iban: secret }, { iban: null }]);
     const inner = db.select({ id: suppliers.id, iban: suppliers.iban }).from(suppliers).as('inner_q');
     expect(await db.select({ iban: inner.iban }).from(inner).where(eq(inner.id, 1))).toEqual([{ iban: secret }]);
     expect(

@@ -1,359 +1,108 @@
-import {
-  and,
-  asc,
-  between,
-  count,
-  countDistinct,
-  desc,
-  eq,
-  exists,
-  gt,
-  gte,
-  ilike,
-  inArray,
-  isNotNull,
-  isNull,
-  like,
-  lt,
-  lte,
-  max,
-  min,
-  ne,
-  not,
-  notExists,
-  notInArray,
-  or,
-  type SQL,
-  sql,
-  sum,
-} from 'drizzle-orm';
-import { type AnyPgColumn, alias, type PgDatabase, type PgTable, QueryBuilder } from 'drizzle-orm/pg-core';
-import type {
-  ColumnType,
-  Condition,
-  Cte,
-  Expression,
-  Field,
-  Insert,
-  Join,
-  Literal,
-  Query,
-  Ref,
-  Relational,
-  Select,
-  Source,
-  TableName,
-  Update,
-  Values,
-  Write,
-} from './description.ts';
+import { asc, desc, sql } from 'drizzle-orm';
+import type { AnyPgColumn, QueryBuilder } from 'drizzle-orm/pg-core';
+import { type AnyDatabase, type AnySchema, type Env, type Loose, SelectBuilding } from './build-select.ts';
+import type { Insert, Query, Relational, Select, TableName, Update, Values, Write } from './description.ts';
 import { rawTemplates } from './raw-templates.ts';
-import type * as scoped from './scoped-schema.ts';
-
-/** Any drizzle database: of the library, or stock. */
-export type AnyDatabase = PgDatabase<never, typeof scoped, never>;
-
-/** The tables that a query is built over: of `scoped-schema.ts` or of `stock-schema.ts`, which are alike. */
-export type AnySchema = typeof scoped;
-
-// Descriptions decide at run time what drizzle's types want to know before.
-// biome-ignore lint/suspicious/noExplicitAny: see above
-type Loose = any;
-
-type Env = ReadonlyMap<string, Record<string, AnyPgColumn>>;
-
-const operators = { eq, ne, gt, gte, lt, lte };
-const casts: Readonly<Record<ColumnType, string>> = {
-  int: '::integer',
-  text: '::text',
-  bool: '::boolean',
-  mood: '',
-  json: '::jsonb',
-  secret: '::text',
-  tenant: '::text',
-};
+import { relations } from './relations.ts';
 
 /** Makes a described query over a database, ready to be awaited. */
 export function buildQuery(db: AnyDatabase, schema: AnySchema, query: Query): PromiseLike<unknown> {
-  return new Build(db, schema, query.prepared).query(query);
+  return new QueryBuilding(db, schema, query.prepared).query(query);
 }
 
-class Build {
-  readonly #db: Loose;
-  readonly #schema: AnySchema;
-  readonly #prepared: boolean;
-  readonly #placeholders: Record<string, unknown> = {};
-
-  constructor(db: AnyDatabase, schema: AnySchema, prepared: boolean) {
-    this.#db = db;
-    this.#schema = schema;
-    this.#prepared = prepared;
-  }
-
+class QueryBuilding extends SelectBuilding {
   query(query: Query): PromiseLike<unknown> {
     switch (query.is) {
       case 'select':
-        return this.#run(this.#select(query.select, new Map()));
+        return this.run(this.select(query.select, new Map()));
       case 'relational':
-        return this.#run(this.#db.query[query.table][query.first ? 'findFirst' : 'findMany'](this.#relational(query.table, query.config)));
+        return this.run(this.db.query[query.table][query.first ? 'findFirst' : 'findMany'](this.relational(query.table, query.config)));
       case '$count':
-        return this.#count(query.table, query.where, new Map());
+        return this.count(query.table, query.where, new Map());
       case 'raw':
-        return this.#db.execute(rawTemplates[query.template % rawTemplates.length]!(query.value));
+        return this.db.execute(rawTemplates[query.template % rawTemplates.length]!(query.value));
       case 'write':
-        return this.#run(this.#write(query.write));
+        return this.run(this.write(query.write));
     }
   }
 
-  #run(builder: Loose): PromiseLike<unknown> {
-    return this.#prepared ? builder.prepare('prepared').execute(this.#placeholders) : builder;
-  }
-
-  #select(select: Select, outer: Env, parts: { readonly inside?: boolean; readonly builder?: Loose } = {}): Loose {
-    const env = new Map(outer);
-    const ctes = this.#ctes(select.ctes, env);
-    const database = parts.builder ?? (select.standalone && parts.inside === true ? new QueryBuilder() : this.#db);
-    const start = ctes.length === 0 ? database : database.with(...ctes);
-    const from = this.#source(select.from, env);
-    for (const join of select.joins) if (!join.lateral) this.#source(join.source, env);
-    const laterals = new Map<Join, Loose>();
-    for (const join of select.joins) if (join.lateral) laterals.set(join, this.#source(join.source, env));
-    const fields = select.fields && Object.fromEntries(select.fields.map((field) => [field.key, this.#field(field, env)]));
-    const on = select.distinct === 'on' ? [this.#expression(select.fields![0]!.expression, env)] : undefined;
-    let query: Loose = on
-      ? start.selectDistinctOn(on, fields)
-      : select.distinct === true
-        ? start.selectDistinct(fields)
-        : start.select(fields);
-    query = query.from(from).$dynamic();
-    for (const join of select.joins) query = this.#join(query, join, laterals.get(join) ?? env.get(join.source.name), env);
-    if (select.where) query = query.where(this.#condition(select.where, env));
-    if (select.groupBy.length > 0) query = query.groupBy(...select.groupBy.map((ref) => this.#column(ref, env)));
-    if (select.having !== undefined) query = query.having(gte(count(), select.having));
-    for (const { operator, select: right } of select.union) query = query[operator](this.#select(right, outer, { inside: true }));
-    if (select.orderBy.length > 0) {
-      query = query.orderBy(
-        ...select.orderBy.map(({ field, direction }) => {
-          const { expression } = select.fields![field]!;
-          if (expression.is === 'column' && select.union.length === 0)
-            return (direction === 'asc' ? asc : desc)(this.#column(expression.ref, env));
-          return sql.raw(`${field + 1} ${direction}`);
-        }),
-      );
-    }
-    if (select.limit !== undefined) query = query.limit(this.#parameter(select.limit, true));
-    if (select.offset !== undefined) query = query.offset(this.#parameter(select.offset, true));
-    if (select.lock) query = query.for(select.lock);
-    return query;
-  }
-
-  #ctes(ctes: readonly Cte[], env: Map<string, Record<string, AnyPgColumn>>): Loose[] {
-    return ctes.map(({ name, query }) => {
-      const made = this.#db.$with(name).as('is' in query ? this.#write(query) : this.#select(query, new Map(env)));
-      env.set(name, made);
-      return made;
-    });
-  }
-
-  #source(source: Source, env: Map<string, Record<string, AnyPgColumn>>): Loose {
-    if (source.is === 'cte') return env.get(source.name);
-    const made =
-      source.is === 'table'
-        ? source.name === source.table
-          ? this.#schema[source.table]
-          : alias(this.#schema[source.table] as PgTable, source.name)
-        : this.#select(source.select, env).as(source.name);
-    env.set(source.name, made as never);
-    return made;
-  }
-
-  #join(query: Loose, { type, lateral, on }: Join, source: Loose, env: Env): Loose {
-    const condition = on ? this.#condition(on, env) : type === 'cross' ? undefined : sql`true`;
-    const method = `${type}Join${lateral ? 'Lateral' : ''}`;
-    return condition === undefined ? query[method](source) : query[method](source, condition);
-  }
-
-  #column(ref: Ref, env: Env): Loose {
-    const source = env.get(ref.source) ?? (this.#schema[ref.source as TableName] as unknown as Record<string, AnyPgColumn>);
-    return source[ref.column];
-  }
-
-  #field({ key, expression, named }: Field, env: Env): Loose {
-    const made = this.#expression(expression, env);
-    return named ? sql`${made}`.as(key) : made;
-  }
-
-  #expression(expression: Expression, env: Env): Loose {
-    switch (expression.is) {
-      case 'column':
-        return this.#column(expression.ref, env);
-      case 'literal':
-        return expression.type === 'mood'
-          ? sql`${this.#parameter(expression.value)}::${this.#schema.mood}`
-          : sql`${this.#parameter(expression.value)}${sql.raw(casts[expression.type])}`;
-      case 'plus':
-        return sql`${this.#column(expression.ref, env)} + ${this.#parameter(expression.value)}`;
-      case 'call':
-        return sql`${sql.raw(expression.name)}(${this.#column(expression.ref, env)})`;
-      case 'coalesce':
-        return sql`coalesce(${this.#column(expression.ref, env)}, ${this.#parameter(expression.value)})`;
-      case 'condition':
-        return sql`(${this.#condition(expression.condition, env)})`;
-      case 'aggregate':
-        return { count, sum, min, max, countDistinct }[expression.name](this.#column(expression.ref, env));
-      case 'scalar':
-        return sql`${this.#select(expression.select, env, { inside: true })}`;
-      case '$count':
-        return this.#count(expression.table, expression.where, env);
-    }
-  }
-
-  #count(table: TableName, where: Condition | undefined, env: Env): Loose {
-    const inner = new Map(env).set(table, this.#schema[table] as never);
-    return this.#db.$count(this.#schema[table], where && this.#condition(where, inner));
-  }
-
-  #condition(condition: Condition, env: Env): SQL {
-    switch (condition.is) {
-      case 'null':
-        return (condition.not ? isNotNull : isNull)(this.#column(condition.ref, env));
-      case 'compare':
-        return operators[condition.operator](this.#column(condition.ref, env), this.#parameter(condition.value));
-      case 'columns':
-        return operators[condition.operator](this.#column(condition.left, env), this.#column(condition.right, env));
-      case 'list':
-        return (condition.not ? notInArray : inArray)(this.#column(condition.ref, env), [...condition.values]);
-      case 'between':
-        return between(this.#column(condition.ref, env), this.#parameter(condition.from), this.#parameter(condition.to));
-      case 'like':
-        return (condition.fold ? ilike : like)(this.#column(condition.ref, env), condition.pattern);
-      case 'not':
-        return not(this.#condition(condition.of, env));
-      case 'and':
-      case 'or':
-        return (condition.is === 'and' ? and : or)(...condition.of.map((part) => this.#condition(part, env)))!;
-      case 'raw or':
-        return sql`${this.#condition(condition.of, env)} or true`;
-      case 'exists':
-        return (condition.not ? notExists : exists)(this.#select(condition.select, env, { inside: true }));
-      case 'in':
-        return (condition.not ? notInArray : inArray)(
-          this.#column(condition.ref, env),
-          this.#select(condition.select, env, { inside: true }),
-        );
-      case 'scalar':
-        return operators[condition.operator](this.#column(condition.ref, env), this.#select(condition.select, env, { inside: true }));
-      case 'fragment':
-        return sql`exists (select 1 from ${this.#schema[condition.table]} r where r.${sql.identifier(condition.key)} = ${this.#column(condition.ref, env)})`;
-    }
-  }
-
-  #parameter(value: Literal, always = false): Loose {
-    if (!this.#prepared || (value === null && !always)) return value;
-    const name = `p${Object.keys(this.#placeholders).length}`;
-    this.#placeholders[name] = value;
-    return sql.placeholder(name);
-  }
-
-  #relational(table: TableName, config: Relational): Loose {
+  protected relational(table: TableName, config: Relational): Loose {
     const env = (columns: Loose): Env => new Map([[table, columns]]);
     return {
       ...(config.columns && { columns: Object.fromEntries(config.columns.map((column) => [column, true])) }),
-      ...(config.where && { where: (columns: Loose) => this.#condition(config.where!, env(columns)) }),
+      ...(config.where && { where: (columns: Loose) => this.condition(config.where!, env(columns)) }),
       orderBy: (columns: Loose) => (config.descending ? desc : asc)(columns.id),
-      ...(config.limit !== undefined && { limit: this.#parameter(config.limit, true) }),
+      ...(config.limit !== undefined && { limit: this.parameter(config.limit, true) }),
       ...(config.offset !== undefined && { offset: config.offset }),
-      ...(config.extra && { extras: (columns: Loose) => ({ extra: sql`${this.#expression(config.extra!, env(columns))}`.as('extra') }) }),
-      with: Object.fromEntries(Object.entries(config.with).map(([relation, inner]) => [relation, this.#relation(relation, inner)])),
+      ...(config.extra && { extras: (columns: Loose) => ({ extra: sql`${this.expression(config.extra!, env(columns))}`.as('extra') }) }),
+      with: Object.fromEntries(Object.entries(config.with).map(([relation, inner]) => [relation, this.relation(relation, inner)])),
     };
   }
 
-  #relation(relation: string, config: Relational): Loose {
+  protected relation(relation: string, config: Relational): Loose {
     const { table, many } = relations[relation]!;
-    const made = this.#relational(table, config);
+    const made = this.relational(table, config);
     if (many) return made;
     const { orderBy: _orderBy, limit: _limit, offset: _offset, where: _where, ...one } = made;
     return one;
   }
 
-  #write(write: Write): Loose {
+  protected override write(write: Write): Loose {
     const env = new Map<string, Record<string, AnyPgColumn>>();
-    const ctes = this.#ctes(write.ctes, env);
-    const start = ctes.length === 0 ? this.#db : this.#db.with(...ctes);
-    const table = this.#schema[write.table] as Loose;
+    const ctes = this.ctes(write.ctes, env);
+    const start = ctes.length === 0 ? this.db : this.db.with(...ctes);
+    const table = this.schema[write.table] as Loose;
     env.set(write.table, table);
     const query =
-      write.is === 'insert'
-        ? this.#insert(start, write, env)
-        : write.is === 'update'
-          ? this.#update(start, write, env)
-          : start.delete(table);
-    if (write.is !== 'insert' && write.where) query.where(this.#condition(write.where, env));
+      write.is === 'insert' ? this.insert(start, write, env) : write.is === 'update' ? this.update(start, write, env) : start.delete(table);
+    if (write.is !== 'insert' && write.where) query.where(this.condition(write.where, env));
     if (write.returning === undefined) return query;
     if (write.returning === 'all') return query.returning();
     return query.returning(Object.fromEntries(write.returning.map((column) => [column, table[column]])));
   }
 
-  #insert(start: Loose, { table, rows, overriding, conflict }: Insert, env: Env): Loose {
-    const target = this.#schema[table] as Loose;
+  protected insert(start: Loose, { table, rows, overriding, conflict }: Insert, env: Env): Loose {
+    const target = this.schema[table] as Loose;
     let builder = start.insert(target);
     if (overriding) builder = builder.overridingSystemValue();
     const query = Array.isArray(rows)
-      ? builder.values(rows.map((row: Values) => this.#values(table, row, env)))
+      ? builder.values(rows.map((row: Values) => this.values(table, row, env)))
       : (rows as Select).standalone
-        ? builder.select((qb: QueryBuilder) => this.#select(rows as Select, env, { inside: true, builder: qb }))
-        : builder.select(this.#select(rows as Select, env));
+        ? builder.select((qb: QueryBuilder) => this.select(rows as Select, env, { inside: true, builder: qb }))
+        : builder.select(this.select(rows as Select, env));
     if (conflict === undefined) return query;
     const columns = conflict.target?.map((column) => target[column]);
     if (conflict.set === undefined) return query.onConflictDoNothing(columns && { target: columns });
     return query.onConflictDoUpdate({
       target: columns,
-      set: this.#values(table, conflict.set, env),
-      ...(conflict.where && { setWhere: this.#condition(conflict.where, env) }),
+      set: this.values(table, conflict.set, env),
+      ...(conflict.where && { setWhere: this.condition(conflict.where, env) }),
     });
   }
 
-  #update(start: Loose, { table, set, from }: Update, env: Map<string, Record<string, AnyPgColumn>>): Loose {
-    if (from === undefined) return start.update(this.#schema[table]).set(this.#values(table, set, env));
-    const source = this.#source(from.source, env);
-    for (const join of from.joins) this.#source(join.source, env);
+  protected update(start: Loose, { table, set, from }: Update, env: Map<string, Record<string, AnyPgColumn>>): Loose {
+    if (from === undefined) return start.update(this.schema[table]).set(this.values(table, set, env));
+    const source = this.source(from.source, env);
+    for (const join of from.joins) this.source(join.source, env);
     let query = start
-      .update(this.#schema[table])
-      .set(this.#values(table, set, env))
+      .update(this.schema[table])
+      .set(this.values(table, set, env))
       .from(source);
-    for (const join of from.joins) query = this.#join(query, join, env.get(join.source.name), env);
+    for (const join of from.joins) query = this.join(query, join, env.get(join.source.name), env);
     return query;
   }
 
-  #values(table: TableName, values: Values, env: Env): Loose {
+  protected values(table: TableName, values: Values, env: Env): Loose {
     return Object.fromEntries(
       Object.entries(values).map(([column, value]) => {
         if (value.is === 'excluded') {
-          const { name } = (this.#schema[table] as unknown as Record<string, AnyPgColumn>)[value.column]!;
+          const { name } = (this.schema[table] as unknown as Record<string, AnyPgColumn>)[value.column]!;
           return [column, sql`excluded.${sql.identifier(name)}`];
         }
-        if (value.is === 'literal') return [column, typeof value.value === 'object' ? value.value : this.#parameter(value.value)];
-        const made = this.#expression(value.expression, env);
+        if (value.is === 'literal') return [column, typeof value.value === 'object' ? value.value : this.parameter(value.value)];
+        const made = this.expression(value.expression, env);
         return [column, value.expression.is === 'column' ? made : sql`${made}`];
       }),
     );
   }
 }
-
-/** Where each relation of the schema leads. */
-export const relations: Readonly<Record<string, { readonly table: 'shops' | 'items' | 'sales' | 'rates'; readonly many: boolean }>> = {
-  items: { table: 'items', many: true },
-  children: { table: 'shops', many: true },
-  sales: { table: 'sales', many: true },
-  parent: { table: 'shops', many: false },
-  shop: { table: 'shops', many: false },
-  item: { table: 'items', many: false },
-  rateRow: { table: 'rates', many: false },
-};
-
-export const relationsOf: Readonly<Record<string, readonly string[]>> = {
-  shops: ['items', 'parent', 'children'],
-  items: ['shop', 'sales', 'rateRow'],
-  sales: ['item'],
-  rates: [],
-};

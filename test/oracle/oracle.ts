@@ -1,6 +1,7 @@
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { Tenancy } from '../../src/tenancy.ts';
-import { type AnyDatabase, type AnySchema, buildQuery } from './build-query.ts';
+import { buildQuery } from './build-query.ts';
+import type { AnyDatabase, AnySchema } from './build-select.ts';
 import { describeData, type TenantData } from './describe-data.ts';
 import { describeQuery, type QueryWish } from './describe-query.ts';
 import { type Query, written } from './description.ts';
@@ -38,8 +39,6 @@ export class Oracle {
   compared = 0;
   /** How many of them answered rows, or wrote; the others failed alike on both sides. */
   answered = 0;
-  /** By kind of query and outcome. */
-  readonly tally = new Map<string, number>();
 
   constructor(world: OracleWorld, subject: Subject, tenants: readonly string[], wish: QueryWish) {
     this.#world = world;
@@ -85,9 +84,6 @@ export class Oracle {
         .catch((error: unknown) => ({ error: nameOf(error) })),
       run(this.#world.stock(tenant), stockSchema as unknown as AnySchema, query),
     ]);
-    const kind = query.is === 'write' ? query.write.is : query.is;
-    const outcome = 'error' in theirs ? theirs.error : 'answered';
-    this.tally.set(`${kind} ${outcome}`, (this.tally.get(`${kind} ${outcome}`) ?? 0) + 1);
     if (!('error' in theirs)) this.answered += 1;
     const [left, right] = [comparable(ours, query), comparable(theirs, query)];
     if (left === right) return;

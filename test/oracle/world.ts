@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import postgres from 'postgres';
 import { defaultTiers, type Isolation, type Tiers } from '../../src/tenant/tier.ts';
 import { createTestPlatform, type TestPlatform } from '../../src/testing/test-platform.ts';
 import { adminClient, adminUrl, createDatabase, serverMajor, uniquePrefix } from '../support/server.ts';
-import type { AnyDatabase } from './build-query.ts';
+import type { AnyDatabase } from './build-select.ts';
 import { written } from './description.ts';
 import * as scopedSchema from './scoped-schema.ts';
 import * as stockSchema from './stock-schema.ts';
@@ -86,7 +86,6 @@ export async function oracleWorld(): Promise<OracleWorld> {
 
 /** The same tables for one tenant alone: keys hold without tenant_id, secrets are plain text, tenant_id is always the tenant's. */
 async function stockDdl(folder: string, schema: string, tenant: string | undefined, files: readonly string[]): Promise<string> {
-  const { readFile } = await import('node:fs/promises');
   const texts = await Promise.all(files.map(async (file) => await readFile(join(folder, file), 'utf8')));
   const ddl = texts
     .join('\n')
