@@ -24,19 +24,21 @@ export class SelectDescriber extends ExpressionDescriber {
     }
     const scope = [...outer, ...refs];
     const where = tape.once(3) ? undefined : this.condition(depth, scope, ctes);
-    const grouped = tape.once(6);
-    const groupBy = grouped ? distinctBy(tape.some(1, 2, () => tape.pick(refs.filter(({ type }) => comparable.includes(type))))) : [];
+    const groupable = refs.filter(({ type }) => comparable.includes(type));
+    const grouped = tape.once(6) && groupable.length > 0;
+    const groupBy = grouped ? distinctBy(tape.some(1, 2, () => tape.pick(groupable))) : [];
     const aggregated = grouped || tape.once(10);
     const having = grouped && tape.once(2) ? tape.below(3) : undefined;
     const everything = types === undefined && wish.read !== true && !aggregated && own.length === 0 && outer.length === 0 && tape.once(4);
     const fields = everything ? undefined : this.#fields(wish, scope, refs, ctes, aggregated ? groupBy : undefined);
+    // Ciphertexts can't be compared, and JSON can't be sorted.
+    const sortable = fields?.every(({ expression }) => typeOf(expression) !== 'json' && typeOf(expression) !== 'secret') ?? false;
     const distinct =
-      fields !== undefined && !aggregated && tape.once(7)
+      fields !== undefined && sortable && !aggregated && tape.once(7)
         ? tape.once(2) && fields[0]?.expression.is === 'column' && fields[0].expression.ref.type === 'int'
           ? 'on'
           : true
         : false;
-    const sortable = fields?.every(({ expression }) => typeOf(expression) !== 'json' && typeOf(expression) !== 'secret') ?? false;
     const union = fields !== undefined && sortable && distinct === false && depth > 0 && tape.once(6) ? this.#union(wish, fields) : [];
     const limited = sortable && tape.once(3);
     const orderBy = this.#order(fields, limited, distinct);
