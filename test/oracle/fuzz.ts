@@ -5,7 +5,7 @@ import { type Batch, Difference, type Oracle } from './oracle.ts';
 /** Printed at the start and with every failure, there so that the batch that failed comes first. */
 export const fuzzSeed = Number(process.env['TENANCY_FUZZ_SEED'] ?? randomInt(2 ** 31));
 
-const lanes = 8;
+const stride = 8;
 
 const batches: fc.Arbitrary<Batch> = fc.record({
   data: fc.uint8Array({ minLength: 0, maxLength: 400, size: 'max' }),
@@ -20,14 +20,14 @@ const batches: fc.Arbitrary<Batch> = fc.record({
  * Runs batches until so many queries were compared. The first difference is shrunk and thrown, with the seed of its batch: that batch
  * comes first when the seed is given.
  *
- * @param lane 0 … 7: each has batches of its own from one seed
+ * @param offset 0 … 7: each has batches of its own from one seed
  * @param shrink false for controls, where any difference will do
  */
-export async function fuzz(oracle: Oracle, queries: number, { lane = 0, shrink = true } = {}): Promise<void> {
-  for (let seed = fuzzSeed; oracle.compared < queries; seed += lanes) {
+export async function fuzz(oracle: Oracle, queries: number, { offset = 0, shrink = true } = {}): Promise<void> {
+  for (let seed = fuzzSeed; oracle.compared < queries; seed += stride) {
     const details = await fc.check(
       fc.asyncProperty(batches, async (generated) => await oracle.run(generated)),
-      { seed: seed + lane, numRuns: 1, unbiased: true, endOnFailure: !shrink, interruptAfterTimeLimit: 30_000 },
+      { seed: seed + offset, numRuns: 1, unbiased: true, endOnFailure: !shrink, interruptAfterTimeLimit: 30_000 },
     );
     if (!details.failed) continue;
     const { errorInstance } = details;

@@ -40,10 +40,10 @@ async function withoutPolicies(tenant: string, callback: () => Promise<void>): P
 }
 
 describe('every query answers and does what stock drizzle answers and does over the tenant’s rows alone', () => {
-  for (const [lane, isolation] of (['row', 'schema', 'database'] as const).entries()) {
+  for (const [offset, isolation] of (['row', 'schema', 'database'] as const).entries()) {
     test(isolation, { timeout }, async () => {
       const oracle = oracleOf(isolation, world.platform.tenancy);
-      await fuzz(oracle, runs, { lane });
+      await fuzz(oracle, runs, { offset });
       console.info(`${isolation}: ${oracle.compared} queries compared, ${oracle.answered} of them answered`);
       // Queries that fail alike on both sides prove little.
       expect(oracle.answered).toBeGreaterThan(oracle.compared * 0.7);
@@ -54,12 +54,12 @@ describe('every query answers and does what stock drizzle answers and does over 
 describe('in `row` each layer holds alone', () => {
   test('row-level security, with the dialect’s predicates made ineffective', { timeout }, async () => {
     await using subject = await weakened(world, { dialect: new PredicateFreeDialect() });
-    await fuzz(oracleOf('row', subject), Math.ceil(runs / 5), { lane: 3 });
+    await fuzz(oracleOf('row', subject), Math.ceil(runs / 5), { offset: 3 });
   });
 
   test('the dialect, with row-level security switched off; raw SQL and views have nothing else', { timeout }, async () => {
     await withoutPolicies(tenantsOf.row[0]!, async () => {
-      await fuzz(oracleOf('row', world.platform.tenancy, { views: false, raw: false }), Math.ceil(runs / 5), { lane: 4 });
+      await fuzz(oracleOf('row', world.platform.tenancy, { views: false, raw: false }), Math.ceil(runs / 5), { offset: 4 });
     });
   });
 });
