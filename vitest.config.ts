@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['test/{integration,attacks,contract}/**/*.test.ts'],
+          include: ['test/{integration,attacks,contract,oracle}/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
         },
       },

@@ -21,6 +21,7 @@ export type { TenantIdColumnBuilder } from './database/tenant-id-column.ts';
 export { tenantKey } from './database/tenant-key.ts';
 export type { TenantQueryResultHKT, TenantRows } from './database/tenant-rows.ts';
 export { type TenantColumns, type TenantTable, tenantTable } from './database/tenant-table.ts';
+export { type TenantViewBuilder, tenantView } from './database/tenant-view.ts';
 export { uniqueWithinTenant } from './database/unique-within-tenant.ts';
 export {
   AbortedError,

@@ -1,17 +1,18 @@
-import type { Column, Param, SQL, Table } from 'drizzle-orm';
+import type { Column, Param, SQL } from 'drizzle-orm';
+import type { Relation } from './drizzle-internals.ts';
 
 /**
  * What the dialect puts into drizzle's SQL trees. None of these is a drizzle entity: drizzle's own rewriting (aliases in relational queries,
  * single-table selections) passes over them, and a stock dialect that gets hold of one makes a statement that PostgreSQL refuses.
  */
 
-/** A table where it is read or written: with its schema, under its alias. */
+/** A table or view where it is read or written: with its schema, under its alias. */
 export class TableChunk {
-  readonly table: Table;
+  readonly table: Relation;
   /** Whether the tenant's rows are filtered out right here, by a subselect: where a predicate further out would change an outer join. */
   readonly filtered: boolean;
 
-  constructor(table: Table, filtered = false) {
+  constructor(table: Relation, filtered = false) {
     this.table = table;
     this.filtered = filtered;
   }
@@ -19,9 +20,9 @@ export class TableChunk {
 
 /** `"products"."tenant_id" = $n`. */
 export class TenantPredicate {
-  readonly table: Table;
+  readonly table: Relation;
 
-  constructor(table: Table) {
+  constructor(table: Relation) {
     this.table = table;
   }
 }

@@ -4,13 +4,13 @@ import { NotSupportedError } from '../errors.ts';
 import { EncryptedRead, isScoped, StoredValue, TableChunk, TenantPredicate, TenantValue } from './chunks.ts';
 import { CompiledQuery } from './compiled-query.ts';
 import { EncryptedValue, executingTenantId } from './deferred.ts';
-import { isAlias, originalNameOf, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
+import { isAlias, originalNameOf, type Relation, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { encryptedUse } from './encrypted-use.ts';
 import { inlineLiteral } from './inline-literal.ts';
 import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
 import { tableKindOf, tenantIdOf } from './table-kind.ts';
-import { unscoped } from './unscoped.ts';
+import { undeclared, unscoped } from './unscoped.ts';
 
 /** What compiling needs of its dialect. */
 export interface CompilationOptions {
@@ -67,9 +67,8 @@ export class Compilation {
     else if (is(chunk, Name)) this.#name(chunk.value);
     else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
     else if (is(chunk, SQL)) this.#sql(chunk, isJsonRow(chunks, index));
-    else if (is(chunk, Table)) this.#bareTable(chunks, index, chunk);
+    else if (is(chunk, Table) || is(chunk, View)) this.#bareTable(chunks, index, chunk);
     else if (is(chunk, Column)) this.#bareColumn(chunks, index, chunk);
-    else if (is(chunk, View)) throw unscoped('A view', 'Select from its tables: a view’s rows can’t be scoped here.');
     else if (is(chunk, Param)) this.#value(chunk, false);
     else if (is(chunk, SQL.Aliased) && chunk.fieldAlias !== undefined) this.#name(chunk.fieldAlias);
     else if (is(chunk, Subquery)) this.#subquery(chunk);
@@ -94,7 +93,7 @@ export class Compilation {
     this.#text = '';
   }
 
-  #qualified(table: Table): void {
+  #qualified(table: Relation): void {
     const schema = schemaOf(table);
     if (schema === undefined) {
       this.#tenantSchema();
@@ -111,12 +110,12 @@ export class Compilation {
     if (isAlias(table)) this.#alias(table);
   }
 
-  #alias(table: Table): void {
+  #alias(table: Relation): void {
     this.#text += ' ';
     this.#name(rangeNameOf(table));
   }
 
-  #filtered(table: Table, named: boolean): void {
+  #filtered(table: Relation, named: boolean): void {
     this.#text += '(select * from ';
     this.#qualified(table);
     this.#text += ' where ';
@@ -127,7 +126,7 @@ export class Compilation {
     if (named) this.#alias(table);
   }
 
-  #predicate(table: Table): void {
+  #predicate(table: Relation): void {
     this.#name(rangeNameOf(table));
     this.#text += '.';
     this.#name(tenantIdOf(table).name);
@@ -135,9 +134,9 @@ export class Compilation {
     this.#param(executingTenantId);
   }
 
-  #bareTable(chunks: readonly unknown[], index: number, table: Table): void {
+  #bareTable(chunks: readonly unknown[], index: number, table: Relation): void {
     const kind = tableKindOf(table);
-    if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
+    if (kind === undefined) throw undeclared(table);
     const use = useOfTable(this.#text);
     if (use === 'write' && this.#options.mode === 'scoped') {
       throw new NotSupportedError(`A fragment of SQL writes to ${rangeNameOf(table)}.`, {

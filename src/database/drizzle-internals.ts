@@ -1,5 +1,5 @@
 import * as drizzle from 'drizzle-orm';
-import { type Column, type Query, SQL, type Subquery, type Table } from 'drizzle-orm';
+import { type Column, type ColumnsSelection, is, type Query, SQL, type Subquery, type Table, View } from 'drizzle-orm';
 import {
   type IndexColumn,
   type PgColumn,
@@ -27,23 +27,30 @@ const schemaSymbol = Symbol.for('drizzle:Schema');
 const aliasSymbol = Symbol.for('drizzle:IsAlias');
 const columnsSymbol = Symbol.for('drizzle:Columns');
 const inlineForeignKeysSymbol = Symbol.for('drizzle:PgInlineForeignKeys');
+const viewSymbol = Symbol.for('drizzle:ViewBaseConfig');
 
 function member<T>(of: object, key: symbol): T {
   return (of as Record<symbol, T>)[key] as T;
 }
 
-/** The name that a query knows a table by: its alias, or its own name. */
-export function rangeNameOf(table: Table): string {
-  return member(table, nameSymbol);
+/** What a query reads from by name. */
+export type Relation = Table | View;
+
+interface ViewConfig {
+  readonly name: string;
+  readonly originalName: string;
+  readonly schema: string | undefined;
+  readonly selectedFields: ColumnsSelection;
+  readonly isAlias: boolean;
 }
 
-/** A table's own name, whatever its alias. */
-export function originalNameOf(table: Table): string {
-  return member(table, originalNameSymbol);
+function viewConfig(view: View): ViewConfig {
+  return member(view, viewSymbol);
 }
 
-export function schemaOf(table: Table): string | undefined {
-  return member(table, schemaSymbol);
+/** The name that a query knows a table or view by: its alias, or its own name. */
+export function rangeNameOf(relation: Relation): string {
+  return is(relation, View) ? viewConfig(relation).name : member(relation, nameSymbol);
 }
 
 /** An object that belongs to one table and that its aliases, which are made anew wherever one is mentioned, share with it. */
@@ -51,8 +58,22 @@ export function identityOf(table: Table): object | undefined {
   return member(table, inlineForeignKeysSymbol);
 }
 
-export function isAlias(table: Table): boolean {
-  return member<boolean>(table, aliasSymbol) === true;
+/** A table's or view's own name, whatever its alias. */
+export function originalNameOf(relation: Relation): string {
+  return is(relation, View) ? viewConfig(relation).originalName : member(relation, originalNameSymbol);
+}
+
+export function schemaOf(relation: Relation): string | undefined {
+  return is(relation, View) ? viewConfig(relation).schema : member(relation, schemaSymbol);
+}
+
+export function isAlias(relation: Relation): boolean {
+  return is(relation, View) ? viewConfig(relation).isAlias : member<boolean>(relation, aliasSymbol) === true;
+}
+
+/** What a view's rows hold, by key. */
+export function viewFieldsOf(view: View): ColumnsSelection {
+  return viewConfig(view).selectedFields;
 }
 
 export function columnsOf(table: Table): Record<string, PgColumn> {

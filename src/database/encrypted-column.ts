@@ -5,7 +5,7 @@ import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
 import { originalNameOf } from './drizzle-internals.ts';
-import { isTenantTable } from './table-kind.ts';
+import { tableKindOf } from './table-kind.ts';
 
 /** How a column's values become bytes and come back. */
 export interface PlaintextFormat<T> {
@@ -27,10 +27,13 @@ interface EncryptedConfig<TName extends string, TData> {
 export class EncryptedColumn extends PgCustomColumn<never> {
   static override readonly [entityKind]: string = 'TenancyEncryptedColumn';
   readonly format: PlaintextFormat<unknown>;
+  /** The table whose column this is, whatever alias or view a query reads it through. */
+  readonly home: string;
 
   constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>) {
     super(table as never, config);
     this.format = format;
+    this.home = originalNameOf(table);
   }
 
   override getSQLType(): string {
@@ -53,12 +56,12 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
   place(): ColumnPlace {
-    if (!isTenantTable(this.table)) {
+    if (tableKindOf(this.table) !== 'tenant') {
       throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: originalNameOf(this.table), column: this.name };
+    return { table: this.home, column: this.name };
   }
 }
 
@@ -88,8 +91,8 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 }
 
 /** Not a private method: drizzle's aliases are proxies, which have none. */
-function labelOf({ table, name }: EncryptedColumn): string {
-  return `${originalNameOf(table)}.${name}`;
+function labelOf({ home, name }: EncryptedColumn): string {
+  return `${home}.${name}`;
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */

@@ -1,9 +1,9 @@
 import { is, SQL, StringChunk, type Subquery, View } from 'drizzle-orm';
 import { type PgSelectConfig, type PgSelectJoinConfig, PgTable } from 'drizzle-orm/pg-core';
 import { isScoped, TableChunk, TenantPredicate } from './chunks.ts';
-import { rangeNameOf, subqueryParts } from './drizzle-internals.ts';
+import { subqueryParts } from './drizzle-internals.ts';
 import { tableKindOf } from './table-kind.ts';
-import { unscoped } from './unscoped.ts';
+import { undeclared, unscoped } from './unscoped.ts';
 
 type Source = PgSelectConfig['table'];
 
@@ -21,7 +21,7 @@ export interface ScopedSources {
  * join may null either side, and a predicate further out would then drop rows or let another tenant's take part in the match: there each
  * tenant table is filtered where it stands.
  *
- * @throws {UnscopedQueryError} on a view and on a table that is neither tenant nor reference table
+ * @throws {UnscopedQueryError} on a table or view that is neither of tenants nor of reference
  */
 export function scopeSources(table: Source | undefined, joins: readonly PgSelectJoinConfig[] | undefined): ScopedSources {
   const filtered = joins?.some(({ joinType }) => joinType === 'right' || joinType === 'full') ?? false;
@@ -48,10 +48,9 @@ function sourceOf(
   source: Source,
   filtered: boolean,
 ): { readonly chunk: TableChunk; readonly scoped: 'outside' | 'inside' | 'all tenants' } | undefined {
-  if (is(source, View)) throw unscoped('A view', 'Select from its tables: a view’s rows can’t be scoped here.');
-  if (!is(source, PgTable)) return undefined;
+  if (!is(source, PgTable) && !is(source, View)) return undefined;
   const kind = tableKindOf(source);
-  if (kind === undefined) throw unscoped(`The table ${rangeNameOf(source)}`, 'Declare it with tenantTable or referenceTable.');
+  if (kind === undefined) throw undeclared(source);
   if (kind === 'reference') return { chunk: new TableChunk(source), scoped: 'all tenants' };
   return { chunk: new TableChunk(source, filtered), scoped: filtered ? 'inside' : 'outside' };
 }

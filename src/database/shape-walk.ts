@@ -1,8 +1,8 @@
-import { type Column, type Name, noopDecoder, type Param, type SQL, type StringChunk, type Subquery, type Table } from 'drizzle-orm';
+import { type Column, is, type Name, noopDecoder, type Param, type SQL, type StringChunk, type Subquery, Table } from 'drizzle-orm';
 import { isPgEnum, type PgTable } from 'drizzle-orm/pg-core';
 import { chunkKind, chunkKindOf } from './chunk-kind.ts';
 import type { StoredValue, TableChunk } from './chunks.ts';
-import { identityOf, isAlias, originalNameOf, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
+import { identityOf, isAlias, originalNameOf, type Relation, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
 import { insertableColumns } from './generated-values.ts';
 import type { LazySql, StatementConfig, StatementKind } from './lazy-sql.ts';
 import { type Ingredient, ingredient, type Token, token } from './shape-key.ts';
@@ -305,7 +305,7 @@ export class ShapeWalk {
         return this.#param((chunk as StoredValue).param);
       case chunkKind.tableChunk:
         this.step(ingredient.chunkKind, (chunk as TableChunk).filtered ? token.filtered : token.tableChunk);
-        return this.#table((chunk as TableChunk).table);
+        return this.#relation((chunk as TableChunk).table);
       case chunkKind.value:
         return this.#bare(holder, at, chunk);
       default:
@@ -336,6 +336,11 @@ export class ShapeWalk {
     } else {
       this.step(ingredient.column, column);
     }
+  }
+
+  #relation(relation: Relation): void {
+    if (!is(relation, Table)) throw notCached;
+    this.#table(relation);
   }
 
   #table(table: Table): void {

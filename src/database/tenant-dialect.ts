@@ -17,8 +17,8 @@ import { EncryptedColumn } from './encrypted-column.ts';
 import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
 import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
-import { tableKindOf } from './table-kind.ts';
 import { unscoped } from './unscoped.ts';
+import { requireWritable } from './write-target.ts';
 
 type Selection = Parameters<InstanceType<typeof OpenPgDialect>['buildSelection']>[0];
 type SetOperator = PgSelectConfig['setOperators'][number];
@@ -58,7 +58,7 @@ export class TenantDialect extends OpenPgDialect {
 
   override buildUpdateQuery(config: PgUpdateConfig): SQL {
     checkCtes(config.withList);
-    checkTarget('update', config.table);
+    requireWritable('update', config.table);
     const { base, joins, predicates } = scopeSources(config.from, config.joins);
     const query = super.buildUpdateQuery({
       ...config,
@@ -83,7 +83,7 @@ export class TenantDialect extends OpenPgDialect {
 
   override buildDeleteQuery(config: PgDeleteConfig): SQL {
     checkCtes(config.withList);
-    checkTarget('delete', config.table);
+    requireWritable('delete', config.table);
     const query = super.buildDeleteQuery({ ...config, ...whereOf(conjunction([new TenantPredicate(config.table)], config.where)) });
     replaceAfter(query, 'delete from ', new TableChunk(config.table));
     return markScoped(query);
@@ -91,7 +91,7 @@ export class TenantDialect extends OpenPgDialect {
 
   override buildInsertQuery({ table, values, onConflict, returning, withList, select, overridingSystemValue_ }: PgInsertConfig): SQL {
     checkCtes(withList);
-    checkTarget('insert', table);
+    requireWritable('insert', table);
     const { columns, source } = select === true ? this.#insertSelect(table, values) : this.#insertValues(table, values);
     const withSql = this.buildWithCTE(withList);
     const overriding = overridingSystemValue_ === true ? sql`overriding system value ` : undefined;
@@ -163,6 +163,11 @@ export class TenantDialect extends OpenPgDialect {
     return builder.getSQL();
   }
 
+  /** The SQL of a CTE's body. Raw SQL is taken as well: the compiler filters every table in it, as it does in any fragment. */
+  cteOf(query: { getSQL(): SQL }): SQL {
+    return markScoped(is(query, SQL) ? sql`${query}` : this.sqlOf(query));
+  }
+
   /** The dialect as drizzle's constructors are typed to take it. */
   get asPgDialect(): PgDialect {
     return this as unknown as PgDialect;
@@ -171,16 +176,6 @@ export class TenantDialect extends OpenPgDialect {
 
 function whereOf(where: SQL | undefined): { readonly where?: SQL } {
   return where === undefined ? {} : { where };
-}
-
-function checkTarget(attempt: string, table: PgTable): void {
-  const kind = tableKindOf(table);
-  if (kind === undefined) throw unscoped(`The table ${rangeNameOf(table)}`, 'Declare it with tenantTable or referenceTable.');
-  if (kind === 'reference') {
-    throw new NotSupportedError(`${attempt} on the reference table ${rangeNameOf(table)}: services only read it.`, {
-      hint: 'Change its rows in a database migration.',
-    });
-  }
 }
 
 /** Puts a chunk of ours where drizzle put the table's bare name. Should drizzle word its statements otherwise one day, this refuses. */

@@ -11,6 +11,7 @@ import { NotSupportedError } from '../errors.ts';
 import { rangeNameOf } from './drizzle-internals.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
 import { TenantInsert } from './tenant-insert.ts';
+import { refuseView } from './write-target.ts';
 
 /** drizzle's insert builder, making {@link TenantInsert}s and giving `insert().select(qb => …)` a builder that scopes. */
 export class TenantInsertBuilder extends PgInsertBuilder<PgTable, never> {
@@ -21,6 +22,7 @@ export class TenantInsertBuilder extends PgInsertBuilder<PgTable, never> {
   readonly #withList: Subquery[] | undefined;
 
   constructor(table: PgTable, session: PgSession, dialect: TenantDialect, withList?: Subquery[]) {
+    refuseView('insert', table);
     super(table, session, dialect.asPgDialect, withList);
     this.#table = table;
     this.#session = session;

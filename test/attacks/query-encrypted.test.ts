@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { eq, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { suppliers } from '../integration/database/sample-schema.ts';
+import { accounts, suppliers } from '../integration/database/sample-schema.ts';
 import { type SampleWorld, sampleWorld } from '../integration/database/sample-world.ts';
 import { runAs } from '../support/direct-route.ts';
 
@@ -25,6 +26,14 @@ it('stores ciphertext and reads plaintext, in every way to read', async () => {
     expect(made).toMatchObject([{ iban: secret, address: { city: 'Köln' }, logo: Buffer.from([0, 1, 255]) }]);
     await db.insert(suppliers).values({ id: 2, productId: 1, name: 'none' });
     expect(await db.select({ iban: suppliers.iban }).from(suppliers).orderBy(suppliers.id)).toEqual([{ iban: secret }, { iban: null }]);
+    expect(await db.select({ id: accounts.id, iban: accounts.iban }).from(accounts).orderBy(accounts.id)).toEqual([
+      { id: 1, iban: secret },
+      { id: 2, iban: null },
+    ]);
+    const vault = alias(accounts, 'vault');
+    expect(
+      await db.select({ iban: vault.iban }).from(suppliers).innerJoin(vault, eq(vault.id, suppliers.id)).orderBy(suppliers.id),
+    ).toEqual([{ iban: secret }, { iban: null }]);
     const inner = db.select({ id: suppliers.id, iban: suppliers.iban }).from(suppliers).as('inner_q');
     expect(await db.select({ iban: inner.iban }).from(inner).where(eq(inner.id, 1))).toEqual([{ iban: secret }]);
     expect(

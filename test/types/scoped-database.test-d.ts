@@ -1,5 +1,5 @@
-import { eq, relations } from 'drizzle-orm';
-import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { count, eq, relations } from 'drizzle-orm';
+import { alias, integer, pgTable, pgView, text, union, uuid } from 'drizzle-orm/pg-core';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { describe, expectTypeOf, it } from 'vitest';
 import { encryptedBytes } from '../../src/database/encrypted-bytes.ts';
@@ -9,6 +9,7 @@ import { referenceTable } from '../../src/database/reference-table.ts';
 import type { ScopedDatabase } from '../../src/database/scoped-database.ts';
 import { tenantKey } from '../../src/database/tenant-key.ts';
 import { tenantTable } from '../../src/database/tenant-table.ts';
+import { tenantView } from '../../src/database/tenant-view.ts';
 
 const products = tenantTable(
   'products',
@@ -28,6 +29,8 @@ const currencies = referenceTable('currencies', { code: text('code').primaryKey(
 const orderRelations = relations(orders, ({ one }) => ({
   product: one(products, { fields: [orders.productId], references: [products.id] }),
 }));
+const stock = tenantView('stock', { id: integer('id').notNull(), sku: text('sku') });
+const accounts = tenantView('accounts').as((qb) => qb.select({ tenantId: products.tenantId, iban: products.iban }).from(products));
 const schema = { products, orders, currencies, orderRelations };
 
 // What stock drizzle makes of the same columns.
@@ -37,9 +40,11 @@ const stockOrders = pgTable('orders', {
   productId: uuid('product_id'),
 });
 
+const stockView = pgView('stock', { tenantId: text('tenant_id').notNull(), id: integer('id').notNull(), sku: text('sku') }).existing();
+
 declare const scoped: ScopedDatabase<typeof schema>;
 const { db, sql } = scoped;
-const stock = drizzle.mock();
+const stockSession = drizzle.mock();
 
 describe('types', () => {
   it('rows have tenantId and plaintext', () => {
@@ -70,7 +75,7 @@ describe('types', () => {
 
   it('results are those of stock drizzle', () => {
     const ours = db.select().from(orders).where(eq(orders.id, 1));
-    const theirs = stock.select().from(stockOrders).where(eq(stockOrders.id, 1));
+    const theirs = stockSession.select().from(stockOrders).where(eq(stockOrders.id, 1));
     expectTypeOf<Awaited<typeof ours>>().toEqualTypeOf<Awaited<typeof theirs>>();
     const joined = db.select({ id: orders.id, sku: products.sku }).from(orders).leftJoin(products, eq(products.id, orders.productId));
     expectTypeOf<Awaited<typeof joined>>().toEqualTypeOf<{ id: number; sku: string | null }[]>();
@@ -78,6 +83,41 @@ describe('types', () => {
     expectTypeOf<Awaited<typeof returned>>().toEqualTypeOf<{ id: number }[]>();
     const codes = db.select().from(currencies);
     expectTypeOf<Awaited<typeof codes>>().toEqualTypeOf<{ code: string }[]>();
+  });
+
+  it('views are read as stock drizzle reads them, and never written', () => {
+    const ours = db.select().from(stock);
+    const theirs = stockSession.select().from(stockView);
+    expectTypeOf<Awaited<typeof ours>>().toEqualTypeOf<Awaited<typeof theirs>>();
+    const joined = db.select({ id: orders.id, sku: stock.sku }).from(orders).leftJoin(stock, eq(stock.id, orders.id));
+    expectTypeOf<Awaited<typeof joined>>().toEqualTypeOf<{ id: number; sku: string | null }[]>();
+    const decrypted = db.select().from(accounts);
+    expectTypeOf<Awaited<typeof decrypted>>().toEqualTypeOf<{ tenantId: string; iban: string }[]>();
+    // @ts-expect-error a view is no table
+    db.update(stock);
+    // @ts-expect-error the query has no tenantId
+    tenantView('v').as((qb) => qb.select({ id: orders.id }).from(orders));
+    // @ts-expect-error the library adds it
+    tenantView('v', { tenantId: text('tenant_id') });
+  });
+
+  it('ctes, subqueries, set operations, prepared and dynamic queries are typed as in stock drizzle', () => {
+    const cte = db.$with('moved').as(db.update(orders).set({ id: 2 }).returning({ id: orders.id }));
+    const moved = db.with(cte).select().from(cte);
+    expectTypeOf<Awaited<typeof moved>>().toEqualTypeOf<{ id: number }[]>();
+    const totals = db
+      .select({ id: orders.id, n: count().as('n') })
+      .from(orders)
+      .groupBy(orders.id)
+      .as('totals');
+    const full = db.select({ id: products.id, order: totals.id }).from(products).fullJoin(totals, eq(totals.id, 1));
+    expectTypeOf<Awaited<typeof full>>().toEqualTypeOf<{ id: string | null; order: number | null }[]>();
+    const both = union(db.select({ id: orders.id }).from(orders), db.select({ id: alias(orders, 'o').id }).from(orders));
+    expectTypeOf<Awaited<typeof both>>().toEqualTypeOf<{ id: number }[]>();
+    const prepared = db.select({ id: orders.id }).from(orders).$dynamic().where(eq(orders.id, 1)).prepare('p');
+    expectTypeOf<Awaited<ReturnType<typeof prepared.execute>>>().toEqualTypeOf<{ id: number }[]>();
+    expectTypeOf(db.$count(stock)).resolves.toEqualTypeOf<number>();
+    db.insert(orders).select((qb) => qb.select({ tenantId: orders.tenantId, id: orders.id, productId: orders.productId }).from(orders));
   });
 
   it('relational queries know the schema', () => {

@@ -3,7 +3,7 @@ import { runAs } from '../../support/direct-route.ts';
 import { indifferent, readShapes, writeShapes } from './query-shapes.ts';
 import { type SampleWorld, type StockDatabase, sampleWorld } from './sample-world.ts';
 
-const tables = ['products', 'orders', 'archive', 'suppliers'];
+const tables = ['products', 'orders', 'archive', 'suppliers', 'notes'];
 
 let world: SampleWorld;
 const copies = new Map<string, StockDatabase>();

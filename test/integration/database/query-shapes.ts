@@ -7,6 +7,7 @@ import {
   desc,
   eq,
   exists,
+  getTableColumns,
   gt,
   gte,
   ilike,
@@ -24,14 +25,19 @@ import {
   sql,
   sum,
 } from 'drizzle-orm';
-import { alias, except, intersect, QueryBuilder, union, unionAll } from 'drizzle-orm/pg-core';
-import { archive, currencies, orders, products } from './sample-schema.ts';
+import { alias, except, exceptAll, intersect, intersectAll, type PgSelect, QueryBuilder, union, unionAll } from 'drizzle-orm/pg-core';
+import { archive, currencies, notes, orders, products, stock } from './sample-schema.ts';
 import type { StockDatabase } from './sample-world.ts';
 
 type Shape = (db: StockDatabase) => PromiseLike<unknown>;
 
 const other = alias(products, 'other');
 const parents = alias(orders, 'parents');
+const shelves = alias(stock, 'shelves');
+
+function page<T extends PgSelect>(select: T, size: number, at: number) {
+  return select.limit(size).offset(size * at);
+}
 
 /** Hand-written reads of every shape that drizzle's builders can make; ordered, so that answers can be compared. */
 export const readShapes: Record<string, Shape> = {
@@ -198,6 +204,71 @@ export const readShapes: Record<string, Shape> = {
       .leftJoinLateral(last, sql`true`)
       .orderBy(products.id);
   },
+  'inner lateral join': (db) => {
+    const biggest = db
+      .select({ id: orders.id, owner: orders.owner })
+      .from(orders)
+      .where(eq(orders.productId, products.id))
+      .orderBy(desc(orders.quantity), orders.id)
+      .limit(1)
+      .as('biggest');
+    return db.select().from(products).innerJoinLateral(biggest, sql`true`).orderBy(products.id);
+  },
+  'cross lateral join': (db) => {
+    const mine = db
+      .select({ n: count().as('n') })
+      .from(orders)
+      .where(eq(orders.productId, products.id))
+      .as('mine');
+    return db.select({ id: products.id, n: mine.n }).from(products).crossJoinLateral(mine).orderBy(products.id);
+  },
+  'lateral join beside a full join': (db) => {
+    const n = db
+      .select({ n: count().as('n') })
+      .from(orders)
+      .where(eq(orders.quantity, archive.id))
+      .as('n');
+    return db
+      .select({ p: products.id, a: archive.id, n: n.n })
+      .from(products)
+      .fullJoin(archive, eq(archive.id, products.id))
+      .leftJoinLateral(n, sql`true`)
+      .orderBy(products.id, archive.id);
+  },
+  'full joins of three': (db) =>
+    db
+      .select()
+      .from(products)
+      .fullJoin(archive, eq(archive.id, products.id))
+      .fullJoin(orders, eq(orders.quantity, archive.id))
+      .orderBy(products.id, archive.id, orders.id),
+  'right then cross join': (db) =>
+    db
+      .select({ o: orders.id, p: products.id, a: archive.owner })
+      .from(orders)
+      .rightJoin(products, eq(orders.productId, products.id))
+      .crossJoin(archive)
+      .orderBy(products.id, orders.id, archive.id),
+  'nested fields of a left join': (db) =>
+    db
+      .select({ order: { id: orders.id, owner: orders.owner }, product: getTableColumns(products), whole: products })
+      .from(orders)
+      .leftJoin(products, eq(orders.productId, products.id))
+      .orderBy(orders.id),
+  'join of raw SQL': (db) =>
+    db
+      .select({ id: archive.id, owner: sql<string>`p.owner` })
+      .from(archive)
+      .innerJoin(sql`${products} p`, sql`p.sku = ${archive.sku}`)
+      .orderBy(archive.id),
+  'subquery as a field': (db) => {
+    const n = db
+      .select({ n: count().as('n') })
+      .from(orders)
+      .where(eq(orders.productId, products.id))
+      .as('n');
+    return db.select({ id: products.id, n }).from(products).orderBy(products.id);
+  },
   'scalar subquery': (db) => {
     const n = db
       .select({ n: count().as('n') })
@@ -262,6 +333,101 @@ export const readShapes: Record<string, Shape> = {
     const shadow = db.$with('orders').as(db.select({ id: products.id, owner: products.owner }).from(products));
     return db.with(shadow).select().from(shadow).orderBy(shadow.id);
   },
+  'cte of a standalone builder': (db) => {
+    const all = db.$with('all_products').as(new QueryBuilder().select({ id: products.id, owner: products.owner }).from(products));
+    return db.with(all).select().from(all).orderBy(all.id);
+  },
+  'cte of raw SQL': (db) => {
+    const raw = db
+      .$with('raw', { owner: products.owner, n: sql<string>`n`.as('n') })
+      .as(
+        sql`select ${products.owner}, count(*) as n from ${products} join ${orders} on ${orders.productId} = ${products.id} group by ${products.owner}`,
+      );
+    return db.with(raw).select({ owner: raw.owner, n: raw.n }).from(raw);
+  },
+  'cte of a set operation, selected distinct': (db) => {
+    const both = db.$with('both').as(
+      db
+        .select({ owner: products.owner, sku: products.sku })
+        .from(products)
+        .unionAll(db.select({ owner: archive.owner, sku: archive.sku }).from(archive)),
+    );
+    return db.with(both).selectDistinct({ owner: both.owner, sku: both.sku }).from(both).orderBy(both.sku);
+  },
+  'cte selected distinct on': (db) => {
+    const all = db.$with('all_orders').as(db.select().from(orders));
+    return db.with(all).selectDistinctOn([all.owner], { owner: all.owner, id: all.id }).from(all).orderBy(all.owner, desc(all.id));
+  },
+  'cte in a cte': (db) => {
+    const cheap = db.$with('cheap').as(db.select({ id: products.id, owner: products.owner }).from(products).where(lt(products.price, 25)));
+    const bought = db.$with('bought').as(
+      db
+        .select({ id: cheap.id, owner: cheap.owner, order: sql<number>`${orders.id}`.as('order_id') })
+        .from(cheap)
+        .innerJoin(orders, eq(orders.productId, cheap.id)),
+    );
+    return db.with(cheap, bought).select().from(bought).orderBy(bought.id, bought.order);
+  },
+  'intersect all': (db) =>
+    intersectAll(db.select({ owner: products.owner }).from(products), db.select({ owner: orders.owner }).from(orders)),
+  'except all': (db) => exceptAll(db.select({ owner: orders.owner }).from(orders), db.select({ owner: archive.owner }).from(archive)),
+  'set operations nested, with limits': (db) =>
+    db
+      .select({ id: orders.id, owner: orders.owner })
+      .from(orders)
+      .orderBy(orders.id)
+      .limit(2)
+      .unionAll(
+        db
+          .select({ id: products.id, owner: products.owner })
+          .from(products)
+          .except(db.select({ id: archive.id, owner: archive.owner }).from(archive)),
+      )
+      .orderBy(sql`1, 2`)
+      .limit(4)
+      .offset(1),
+  'in a set operation': (db) =>
+    db
+      .select({ id: products.id, owner: products.owner })
+      .from(products)
+      .where(
+        inArray(
+          products.id,
+          db
+            .select({ id: orders.productId })
+            .from(orders)
+            .union(db.select({ id: archive.id }).from(archive)),
+        ),
+      )
+      .orderBy(products.id),
+  view: (db) => db.select().from(stock).orderBy(stock.id),
+  'view with a raw or': (db) => db.select({ id: stock.id, owner: stock.owner }).from(stock).where(sql`false or true`).orderBy(stock.id),
+  'view joined': (db) =>
+    db
+      .select()
+      .from(products)
+      .innerJoin(stock, eq(stock.id, products.id))
+      .leftJoin(shelves, eq(shelves.ordered, stock.ordered))
+      .orderBy(products.id, shelves.id),
+  'view full joined': (db) =>
+    db
+      .select({ a: archive.id, s: stock.sku, owner: stock.owner })
+      .from(stock)
+      .fullJoin(archive, eq(archive.sku, stock.sku))
+      .orderBy(archive.id, stock.sku),
+  'view in subqueries': (db) =>
+    db
+      .select({ id: products.id, n: db.$count(stock, gt(stock.ordered, products.id)) })
+      .from(products)
+      .where(exists(db.select({ one: sql`1` }).from(stock).where(eq(stock.sku, products.sku))))
+      .orderBy(products.id),
+  'view in a fragment': (db) =>
+    db
+      .select({ id: archive.id, n: sql<string>`(select sum(ordered) from ${stock})`, owner: archive.owner })
+      .from(archive)
+      .orderBy(archive.id),
+  '$count of a view': (db) => db.$count(stock),
+  '$count of a subquery': (db) => db.$count(db.select({ id: orders.id }).from(orders).where(gt(orders.quantity, 4)).as('large')),
   union: (db) =>
     db
       .select({ sku: products.sku, owner: products.owner })
@@ -304,6 +470,20 @@ export const readShapes: Record<string, Shape> = {
       .from(products)
       .orderBy(products.id),
   'for update': (db) => db.select().from(products).orderBy(products.id).for('update', { of: products }),
+  'for share of one table, skipping locked rows': (db) =>
+    db
+      .select({ o: orders.id, p: products.id, owner: products.owner })
+      .from(orders)
+      .innerJoin(products, eq(orders.productId, products.id))
+      .orderBy(orders.id)
+      .for('no key update', { of: [orders, products], skipLocked: true }),
+  'for update of what a right join keeps': (db) =>
+    db
+      .select({ o: orders.id, p: products.id, owner: products.owner })
+      .from(orders)
+      .rightJoin(products, eq(orders.productId, products.id))
+      .orderBy(orders.id, products.id)
+      .for('update', { of: products, noWait: true }),
   'raw from': (db) => db.select({ owner: sql<string>`owner` }).from(sql`${products}`).orderBy(sql`1`),
   'raw exists over a table': (db) =>
     db
@@ -329,6 +509,48 @@ export const readShapes: Record<string, Shape> = {
       .where(eq(products.sku, sql.placeholder('sku')))
       .prepare('by_sku')
       .execute({ sku: 'apple' }),
+  'dynamic page': (db) => page(db.select().from(products).orderBy(products.id).$dynamic(), 2, 1),
+  'prepared, with limit and offset': (db) =>
+    db
+      .select({ id: orders.id, owner: orders.owner })
+      .from(orders)
+      .leftJoin(products, and(eq(products.id, orders.productId), gt(products.price, sql.placeholder('price'))))
+      .where(ne(orders.id, sql.placeholder('not')))
+      .orderBy(orders.id)
+      .limit(sql.placeholder('limit'))
+      .offset(sql.placeholder('offset'))
+      .prepare('paged')
+      .execute({ price: 1, not: 2, limit: 2, offset: 1 }),
+  'prepared once, executed side by side': (db) => {
+    const prepared = db
+      .select()
+      .from(products)
+      .where(eq(products.sku, sql.placeholder('sku')))
+      .prepare('many_skus');
+    return Promise.all(['apple', 'only-c', 'pear', 'apple'].map((sku) => prepared.execute({ sku })));
+  },
+  'prepared relational': (db) =>
+    db.query.products
+      .findMany({
+        where: (t) => gte(t.price, sql.placeholder('price')),
+        orderBy: (t) => t.id,
+        limit: sql.placeholder('limit'),
+        with: { orders: { where: (t) => gt(t.quantity, sql.placeholder('quantity')), orderBy: (t) => desc(t.id) } },
+      })
+      .prepare('relational')
+      .execute({ price: 11, quantity: 1, limit: 2 }),
+  'side by side': (db) =>
+    Promise.all([
+      db.select().from(products).orderBy(products.id),
+      db.$count(orders),
+      db.query.archive.findFirst({ orderBy: (t) => t.id }),
+      db.select({ owner: archive.owner }).from(archive).orderBy(archive.id).limit(1),
+      ...[1, 2, 3, 4].map((id) => db.select().from(orders).where(eq(orders.id, id))),
+    ]),
+  'awaited twice': async (db) => {
+    const query = db.select({ owner: products.owner }).from(products).where(eq(products.id, 1));
+    return [await query, await query.execute()];
+  },
   'relational many': (db) => db.query.products.findMany({ orderBy: products.id }),
   'relational first': (db) => db.query.products.findFirst({ where: (t, { eq: equal }) => equal(t.sku, 'pear') }),
   'relational where or': (db) => db.query.products.findMany({ where: (t) => sql`${t.id} = 1 or true`, orderBy: (t) => t.id }),
@@ -347,6 +569,22 @@ export const readShapes: Record<string, Shape> = {
       columns: { owner: true },
       extras: { double: sql<number>`${products.price} * 2`.as('double') },
       orderBy: (t) => t.id,
+    }),
+  'relational nested where, limit, offset and extras': (db) =>
+    db.query.products.findMany({
+      columns: { owner: false, tags: false },
+      orderBy: (t) => [desc(t.price), t.id],
+      with: {
+        orders: {
+          columns: { id: true },
+          where: (t) => or(gt(t.quantity, 0), isNull(t.parentId)),
+          orderBy: (t) => desc(t.id),
+          limit: 2,
+          offset: 1,
+          extras: (t) => ({ shout: sql<string>`upper(${t.owner})`.as('shout') }),
+          with: { parent: { columns: { owner: true }, with: { product: true } } },
+        },
+      },
     }),
   'relational exists': (db) =>
     db.query.products.findMany({
@@ -414,6 +652,90 @@ export const writeShapes: Record<string, Shape> = {
       .values({ id: 1, sku: 'apple', owner: 'x' })
       .onConflictDoUpdate({ target: products.id, set: { owner: 'y' }, setWhere: sql`${products.price} > 10` })
       .returning(),
+  'insert or do nothing on a condition': (db) =>
+    db
+      .insert(products)
+      .values({ id: 77, sku: 'pear', owner: 'x' })
+      .onConflictDoNothing({ target: products.sku, where: sql`${products.active}` })
+      .returning(),
+  'upsert rows, with a target and a set condition': (db) =>
+    db
+      .insert(products)
+      .values([
+        { id: 1, sku: 'apple', owner: 'x', price: 7 },
+        { id: 2, sku: 'pear', owner: 'x', price: 8 },
+        { id: 60, sku: 'fig', owner: 'x', price: 9 },
+      ])
+      .onConflictDoUpdate({
+        target: products.id,
+        targetWhere: sql`${products.active}`,
+        set: { price: sql`excluded.price + ${products.price}`, owner: sql`excluded.owner`, active: false },
+        setWhere: sql`${products.sku} <> 'pear' and ${products.price} > 0`,
+      })
+      .returning(),
+  'upsert with the old condition': (db) =>
+    db
+      .insert(archive)
+      .values({ id: 9, sku: 'x', owner: 'x' })
+      .onConflictDoUpdate({ target: [archive.id], set: { sku: 'y' }, where: eq(archive.sku, 'old') })
+      .returning(),
+  'upsert of a subquery': (db) =>
+    db
+      .insert(archive)
+      .values({ id: 9, sku: 'x', owner: sql`(select max(${products.owner}) from ${products})` })
+      .onConflictDoUpdate({ target: archive.id, set: { owner: sql`(select min(${orders.owner}) || excluded.owner from ${orders})` } })
+      .returning(),
+  'insert over an identity': (db) =>
+    db
+      .insert(notes)
+      .overridingSystemValue()
+      .values({ number: 50, owner: 'x' } as never)
+      .returning(),
+  'insert prepared': (db) =>
+    db
+      .insert(archive)
+      .values({ id: sql.placeholder('id'), sku: sql.placeholder('sku'), owner: 'x' })
+      .returning()
+      .prepare('insert_archive')
+      .execute({ id: 70, sku: 's' }),
+  'insert select of a standalone builder': (db) =>
+    db
+      .insert(archive)
+      .select(
+        new QueryBuilder()
+          .select({ tenantId: stock.tenantId, id: sql<number>`${stock.id} + 100`.as('id'), sku: stock.sku, owner: stock.owner })
+          .from(stock) as never,
+      ),
+  'insert select with a cte, or do nothing': (db) => {
+    const dear = db.$with('dear').as(db.select().from(products).where(gt(products.price, 15)));
+    return db
+      .with(dear)
+      .insert(archive)
+      .select(
+        db
+          .select({
+            tenantId: dear.tenantId,
+            id: sql<number>`case ${dear.id} when 2 then 9 else 80 + ${dear.id} end`.as('id'),
+            sku: dear.sku,
+            owner: dear.owner,
+          })
+          .from(dear),
+      )
+      .onConflictDoNothing()
+      .returning({ sku: archive.sku });
+  },
+  'insert select distinct and grouped': (db) =>
+    db.insert(archive).select(
+      db
+        .selectDistinct({
+          tenantId: orders.tenantId,
+          id: sql<number>`50 + count(*)`.as('id'),
+          sku: sql<string>`'n'`.as('sku'),
+          owner: orders.owner,
+        })
+        .from(orders)
+        .groupBy(orders.tenantId, orders.owner),
+    ),
   'insert select': (db) =>
     db
       .insert(archive)
@@ -471,6 +793,62 @@ export const writeShapes: Record<string, Shape> = {
       .from(products)
       .leftJoin(orders, eq(orders.productId, products.price))
       .where(eq(archive.sku, products.sku)),
+  'update from a subquery': (db) => {
+    const totals = db
+      .select({ productId: orders.productId, total: sum(orders.quantity).mapWith(Number).as('total') })
+      .from(orders)
+      .groupBy(orders.productId)
+      .as('totals');
+    return db
+      .update(products)
+      .set({ price: sql`${totals.total}` })
+      .from(totals)
+      .where(eq(totals.productId, products.id))
+      .returning();
+  },
+  'update from a view': (db) =>
+    db
+      .update(archive)
+      .set({ owner: stock.owner, sku: sql`${stock.ordered}::text` })
+      .from(stock)
+      .where(eq(stock.sku, archive.sku))
+      .returning(),
+  'update from with a full join': (db) =>
+    db
+      .update(archive)
+      .set({ owner: sql`coalesce(${products.owner}, 'nobody')` })
+      .from(products)
+      .fullJoin(orders, eq(orders.id, products.id))
+      .where(and(eq(archive.id, 1), eq(products.id, 1))),
+  'update from a cte of an update': (db) => {
+    const raised = db.$with('raised').as(
+      db
+        .update(products)
+        .set({ price: sql`${products.price} + 100` })
+        .where(eq(products.id, 1))
+        .returning({ id: products.id, price: products.price, owner: products.owner }),
+    );
+    return db
+      .with(raised)
+      .update(orders)
+      .set({ quantity: raised.price, owner: raised.owner })
+      .from(raised)
+      .where(eq(orders.productId, raised.id))
+      .returning({ id: orders.id, quantity: orders.quantity });
+  },
+  'update to a scalar subquery': (db) =>
+    db
+      .update(archive)
+      .set({ owner: sql`(${db.select({ owner: max(orders.owner) }).from(orders)})` })
+      .returning({ id: archive.id, owner: archive.owner }),
+  'update prepared': (db) =>
+    db
+      .update(archive)
+      .set({ owner: sql`${sql.placeholder('owner')}` })
+      .where(eq(archive.id, sql.placeholder('id')))
+      .returning()
+      .prepare('update_archive')
+      .execute({ owner: 'o', id: 9 }),
   'update with a cte': (db) => {
     const dear = db.$with('dear').as(db.select({ id: products.id }).from(products).where(gt(products.price, 15)));
     return db
@@ -490,6 +868,22 @@ export const writeShapes: Record<string, Shape> = {
   'delete with a raw or': (db) => db.delete(archive).where(sql`false or true`),
   'delete where exists': (db) =>
     db.delete(archive).where(exists(db.select({ one: sql`1` }).from(products).where(eq(products.sku, archive.sku)))),
+  'delete with a cte': (db) => {
+    const bought = db.$with('bought').as(db.selectDistinct({ id: orders.productId }).from(orders));
+    return db
+      .with(bought)
+      .delete(archive)
+      .where(inArray(archive.id, db.select({ id: bought.id }).from(bought)))
+      .returning();
+  },
+  'delete prepared': (db) =>
+    db
+      .delete(archive)
+      .where(eq(archive.id, sql.placeholder('id')))
+      .returning()
+      .prepare('delete_archive')
+      .execute({ id: 9 }),
+  'delete of a referenced row': (db) => db.delete(products).where(eq(products.id, 1)),
   'delete of what only others have': (db) => db.delete(products).where(eq(products.sku, 'only-c')).returning(),
   'insert in a cte': (db) => {
     const made = db.$with('made').as(db.insert(archive).values({ id: 60, sku: 'c', owner: 'x' }).returning());

@@ -1,12 +1,13 @@
 import { and, eq, exists, inArray, isNull, sql } from 'drizzle-orm';
 import { alias, pgEnum, pgTable, pgView, QueryBuilder, text } from 'drizzle-orm/pg-core';
+import { drizzle } from 'drizzle-orm/postgres-js';
 import { describe, expect, it } from 'vitest';
 import { Auditor } from '../../../src/audit/auditor.ts';
 import { CompiledQuery } from '../../../src/database/compiled-query.ts';
 import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
 import { TenantDialect } from '../../../src/database/tenant-dialect.ts';
 import { EncryptedColumnError, NotSupportedError, UnscopedQueryError } from '../../../src/errors.ts';
-import { archive, currencies, orders, products, schema, suppliers } from '../../integration/database/sample-schema.ts';
+import { archive, currencies, orders, products, schema, stock, suppliers } from '../../integration/database/sample-schema.ts';
 import { DirectRouter, TestKeyRing } from '../../support/direct-route.ts';
 
 const { db } = createScopedDatabase({
@@ -64,6 +65,15 @@ describe('generated SQL', () => {
   it('keeps aliases', () => {
     expect(textOf(db.select({ id: p.id }).from(p).where(eq(p.sku, 'x')))).toBe(
       'select "id" from "s"."products" "p" where "p"."tenant_id" = $1 and ("p"."sku" = $2)',
+    );
+  });
+
+  it('scopes views as tables, under their alias too', () => {
+    const s = alias(stock, 'shelf');
+    expect(textOf(db.select({ id: stock.id }).from(stock))).toBe('select "id" from "s"."stock" where "stock"."tenant_id" = $1');
+    expect(textOf(db.select({ id: s.id }).from(s))).toBe('select "id" from "s"."stock" "shelf" where "shelf"."tenant_id" = $1');
+    expect(textOf(db.select({ id: s.id }).from(products).fullJoin(s, eq(s.id, products.id)))).toContain(
+      'full join (select * from "s"."stock" where "tenant_id" = $1) "shelf" on',
     );
   });
 
@@ -166,7 +176,6 @@ describe('generated SQL', () => {
 describe('refused when compiled', () => {
   const standalone = new QueryBuilder();
   const view = pgView('v', { id: text('id') }).existing();
-  const raw = sql`select 1`;
   const refused: Record<string, () => object> = {
     'an unmarked table': () => db.select().from(bare),
     'an unmarked table in a join': () => db.select({ id: products.id }).from(products).leftJoin(bare, sql`true`),
@@ -184,12 +193,16 @@ describe('refused when compiled', () => {
         .select({ id: products.id })
         .from(products)
         .innerJoin(standalone.select({ id: orders.id }).from(orders).as('q'), sql`true`),
-    'a CTE of a standalone builder': () => {
+    'a CTE that a standalone builder named': () => {
       const cte = standalone.$with('c').as(standalone.select().from(products));
       return db.with(cte).select().from(cte);
     },
-    'a raw CTE': () => {
-      const cte = db.$with('c', { id: products.id }).as(raw as never);
+    'a view of somebody else in a raw CTE': () => {
+      const cte = db.$with('c', { id: products.id }).as(sql`select id from ${view}`);
+      return db.with(cte).select().from(cte);
+    },
+    'a CTE of another database object': () => {
+      const cte = db.$with('c').as(drizzle.mock().delete(products).returning());
       return db.with(cte).select().from(cte);
     },
   };
@@ -203,6 +216,9 @@ describe('refused when compiled', () => {
     expect(() => textOf(db.insert(currencies).values({ code: 'X', label: 'x' }))).toThrow(NotSupportedError);
     expect(() => textOf(db.update(currencies).set({ label: 'x' }))).toThrow(NotSupportedError);
     expect(() => textOf(db.delete(currencies))).toThrow(NotSupportedError);
+    expect(() => textOf(db.delete(stock as never))).toThrow(NotSupportedError);
+    expect(() => textOf(db.update(stock as never).set({ sku: 'x' } as never))).toThrow(NotSupportedError);
+    expect(() => textOf(db.insert(stock as never).values({ sku: 'x' } as never))).toThrow(NotSupportedError);
     expect(() => db.refreshMaterializedView({} as never)).toThrow(NotSupportedError);
     expect(() => db.select().from(products).$withCache().prepare('x')).toThrow(NotSupportedError);
     expect(() => textOf(db.select().from(products).where(sql.raw('true\0')))).toThrow(NotSupportedError);

@@ -1,5 +1,17 @@
 import { getTableColumns, sql } from 'drizzle-orm';
-import { foreignKey, getTableConfig, index, integer, pgPolicy, pgTable, primaryKey, text, unique, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  foreignKey,
+  getTableConfig,
+  getViewConfig,
+  index,
+  integer,
+  pgPolicy,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import { Auditor } from '../../../src/audit/auditor.ts';
 import { encryptedText } from '../../../src/database/encrypted-text.ts';
@@ -8,6 +20,7 @@ import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
 import { tenantForeignKey } from '../../../src/database/tenant-foreign-key.ts';
 import { tenantKey } from '../../../src/database/tenant-key.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
+import { tenantView } from '../../../src/database/tenant-view.ts';
 import { uniqueWithinTenant } from '../../../src/database/unique-within-tenant.ts';
 import { ConfigurationError } from '../../../src/errors.ts';
 import { DirectRouter, TestKeyRing } from '../../support/direct-route.ts';
@@ -116,5 +129,22 @@ describe('tenant tables', () => {
         auditor: new Auditor([]),
       }),
     ).toThrow(/"bare"/);
+  });
+});
+
+describe('tenant views', () => {
+  it('carry tenant_id and, where the query is given, security_invoker for drizzle-kit', () => {
+    expect(Object.keys(getViewConfig(tenantView('v', { id: integer('id') })).selectedFields)).toEqual(['tenantId', 'id']);
+    const made = getViewConfig(tenantView('v').as((qb) => qb.select().from(parents)));
+    expect(made.with).toEqual({ securityInvoker: true });
+    expect(made.isExisting).toBe(false);
+  });
+
+  it('are refused without tenant_id, with keys, and with an encrypted column whose home is unknown', () => {
+    expect(() => tenantView('v').as((qb) => qb.select({ id: parents.id }).from(parents) as never)).toThrow(/no field tenantId/);
+    expect(() => tenantView('v').as((qb) => qb.select({ tenantId: parents.code }).from(parents))).toThrow(/no field tenantId/);
+    expect(() => tenantView('v', { tenantId: text('tenant_id') } as never)).toThrow(ConfigurationError);
+    expect(() => tenantView('v', { id: integer('id').primaryKey() })).toThrow(ConfigurationError);
+    expect(() => tenantView('v', { secret: encryptedText('secret') })).toThrow(/give the view’s query/);
   });
 });
