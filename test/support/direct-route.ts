@@ -7,7 +7,7 @@ import type { LanePool } from '../../src/connection/lane-pool.ts';
 import type { Statement, StatementResult } from '../../src/connection/statement.ts';
 import { LocalTenantKeys } from '../../src/crypto/local-tenant-keys.ts';
 import type { TenantKeys } from '../../src/crypto/tenant-keys.ts';
-import { NotSupportedError, PolicyViolationError, QueryFailedError, TransactionOverError, UnknownTenantError } from '../../src/errors.ts';
+import { PolicyViolationError, QueryFailedError, TransactionOverError, UnknownTenantError } from '../../src/errors.ts';
 import type { KeyRing } from '../../src/keys/key-ring.ts';
 import type { Route, Router } from '../../src/routing/route.ts';
 import { enterScope, Scope } from '../../src/tenant/scope.ts';
