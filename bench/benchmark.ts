@@ -32,7 +32,11 @@ export async function benchmark(subjects: readonly Subject[], cells: readonly Ce
   return results;
 }
 
-async function alternate(all: readonly Subject[], { case: what, callers }: Cell, options: BenchmarkOptions): Promise<readonly Result[]> {
+async function alternate(
+  all: readonly Subject[],
+  { case: what, callers, weight }: Cell,
+  options: BenchmarkOptions,
+): Promise<readonly Result[]> {
   const operation = operationOf(what);
   const subjects = all.filter((subject) => subject.operations[operation] !== undefined);
   const measured = new Map<Subject, Measurement[]>(subjects.map((subject) => [subject, []]));
@@ -40,13 +44,13 @@ async function alternate(all: readonly Subject[], { case: what, callers }: Cell,
     options.signal.throwIfAborted();
     return await measure(subject.operations[operation]!, subject.tenantIds, callers, durationMs);
   };
-  const allowedMs = options.budget?.next();
+  const allowedMs = options.budget?.next(weight);
   const lengths = allowedMs === undefined ? fullLengths : lengthsWithin(subjects.length, allowedMs);
   const startedAt = performance.now();
   for (const subject of subjects) await work(subject, lengths.warmUpMs);
   for (let round = 0; round < lengths.rounds; round++) {
-    // With the warm-up there were as many passes as this round's number and one, all about as long.
-    const nextEndsAfter = ((performance.now() - startedAt) * (round + 2)) / (round + 1);
+    // The warm-up counts as two passes, and all passes take about as long.
+    const nextEndsAfter = ((performance.now() - startedAt) * (round + 3)) / (round + 2);
     if (allowedMs !== undefined && round > 0 && nextEndsAfter > allowedMs) break;
     const first = round % subjects.length;
     for (const subject of [...subjects.slice(first), ...subjects.slice(0, first)]) {

@@ -1,22 +1,23 @@
-/** Time that several things in a row share: each gets an even part of what those before it left. */
+/** Time that several things in a row share by their weights: what one leaves over, those behind it have too. */
 export class TimeBudget {
   readonly #endsAt: number;
   readonly #now: () => number;
   #left: number;
 
   /**
-   * @param parts how many things there are
+   * @param weights of all things together
    * @param ms for all of them
    */
-  constructor(parts: number, ms: number, now: () => number = () => performance.now()) {
-    this.#left = parts;
+  constructor(weights: number, ms: number, now: () => number = () => performance.now()) {
+    this.#left = weights;
     this.#now = now;
     this.#endsAt = now() + ms;
   }
 
   /** What the next thing may take, in milliseconds; 0 when the time is over. */
-  next(): number {
-    const share = (this.#endsAt - this.#now()) / Math.max(1, this.#left--);
+  next(weight: number): number {
+    const share = ((this.#endsAt - this.#now()) * weight) / Math.max(weight, this.#left);
+    this.#left -= weight;
     return Math.max(0, share);
   }
 }

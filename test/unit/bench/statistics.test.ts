@@ -23,17 +23,17 @@ test('five digits are kept, however small the value', () => {
 test('what one part leaves is shared by the others', () => {
   let now = 0;
   const budget = new TimeBudget(3, 90, () => now);
-  expect(budget.next()).toBe(30);
-  now = 60;
-  expect(budget.next()).toBe(15);
+  expect(budget.next(1)).toBe(30);
+  now = 50;
+  expect(budget.next(2)).toBe(40);
   now = 100;
-  expect([budget.next(), budget.next()]).toEqual([0, 0]);
+  expect([budget.next(1), budget.next(1)]).toEqual([0, 0]);
 });
 
 test('rounds fit into what a case may take, within bounds', () => {
-  expect(lengthsWithin(7, 1_400)).toEqual({ rounds: 3, roundMs: 50, warmUpMs: 50 });
+  expect(lengthsWithin(7, 1_400)).toEqual({ rounds: 3, roundMs: 40, warmUpMs: 80 });
   expect(lengthsWithin(7, 0).roundMs).toBe(25);
-  expect(lengthsWithin(1, 60_000).roundMs).toBe(120);
+  expect(lengthsWithin(1, 60_000).roundMs).toBe(300);
 });
 
 test('a delay line keeps the order and the delay', () => {
