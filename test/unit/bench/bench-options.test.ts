@@ -29,10 +29,7 @@ test('a quick run has every main case at 1 and 32 callers, and needs no document
   expect(direct.map((cell) => `${cell.case} ${cell.callers}`)).toEqual(
     ['point-select', 'list-join', 'insert', 'update', 'transaction'].flatMap((what) => [`${what} 1`, `${what} 32`]),
   );
-  expect(distant).toEqual([
-    { case: 'point-select', callers: 1 },
-    { case: 'transaction', callers: 1 },
-  ]);
+  expect(distant.map((cell) => `${cell.case} ${cell.callers}`)).toEqual(['point-select 1', 'transaction 1']);
   expect(documents).toBe(false);
 });
 
