@@ -8,7 +8,7 @@ export const floors: readonly (readonly string[])[] = [
   ['errors'],
   ['sql'],
   ['tenant'],
-  ['audit', 'crypto', 'rls', 'limits', 'residency'],
+  ['crypto', 'audit', 'rls', 'limits', 'residency'],
   ['kms'],
   ['connection'],
   ['catalog'],

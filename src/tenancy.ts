@@ -1,6 +1,4 @@
-import type { AuditSink } from './audit/audit-sink.ts';
-import { Auditor } from './audit/auditor.ts';
-import { PostgresAuditSink } from './audit-store/postgres-audit-sink.ts';
+import { type AuditOptions, serviceAuditor } from './audit-store/service-auditor.ts';
 import { CachedCatalog } from './catalog/cached-catalog.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
 import { CatalogReader } from './catalog/catalog-reader.ts';
@@ -44,13 +42,8 @@ export interface TenancyOptions<TSchema extends Record<string, unknown>> {
   readonly credentials?: CredentialsProvider | undefined;
   /** The platform's tiers, the same as the control plane's; `defaultTiers` unless told. */
   readonly tiers?: Tiers | undefined;
-  /** Where audit entries go. */
-  readonly audit?:
-    | {
-        /** Sinks beside the catalog's audit log; an entry counts as kept when every one of them kept it. `close` closes them too. */
-        readonly sinks?: readonly AuditSink[] | undefined;
-      }
-    | undefined;
+  /** Where audit entries go, beside the catalog's audit log. */
+  readonly audit?: AuditOptions | undefined;
   /** Limits of the connections to tenant databases. */
   readonly lanes?: LaneOptions | undefined;
 }
@@ -166,7 +159,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
   constructor(options: TenancyOptions<TSchema>, managers: KeyManagers, client: CatalogClient) {
     const tiers = options.tiers ?? defaultTiers;
     const reader = new CatalogReader({ session: client, tiers });
-    const auditor = new Auditor([new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])]);
+    const auditor = serviceAuditor(options.audit, client, managers);
     const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
     const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
     catalog.onInvalidate((tenantId) => {

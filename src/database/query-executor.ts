@@ -73,6 +73,7 @@ export class QueryExecutor {
         transaction === undefined
           ? await this.#unit(route, statement, underGrant(request.raw ? route.rawContext : route.context, scope))
           : await transaction.lane.execute(statement, { raw: request.raw });
+      scope.grant?.work.add(result);
       return await this.#mapped(tenantId, keys, () => request.map(result));
     } catch (error) {
       throw await this.#refusals.audited(error, scope, query.sql);
