@@ -80,8 +80,12 @@ export class PostgresAuditSink implements AuditSink {
         }
       });
     } catch (error) {
-      if (!(error instanceof CatalogError) || error.retryable || code === undefined || /^2[23]/.test(code)) throw error;
-      throw new CatalogError(`The audit log did not take an entry (${code}).`, { cause: error, retryable: true, hint: error.hint });
+      if (!(error instanceof CatalogError) || error.retryable || /^2[23]/.test(code ?? '')) throw error;
+      throw new CatalogError(`The audit log did not take an entry (${code ?? 'no code'}).`, {
+        cause: error,
+        retryable: true,
+        hint: error.hint,
+      });
     }
   }
 }

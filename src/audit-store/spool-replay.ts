@@ -2,12 +2,12 @@ import { appendFile } from 'node:fs/promises';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditSink } from '../audit/audit-sink.ts';
 import { storableEvent } from '../audit/storable-event.ts';
-import { TenancyError } from '../errors.ts';
+import { CatalogError } from '../errors.ts';
 import type { SpoolFile } from './spool-file.ts';
 
-/** Whether a failure says that the store is away rather than that it refused what it was given. */
+/** Whether a failure leaves open that the entries are taken later: all but the catalog's word that it will never take them. */
 export function isAway(error: unknown): boolean {
-  return error instanceof TenancyError && error.retryable;
+  return !(error instanceof CatalogError) || error.retryable;
 }
 
 /** Delivers a spool file to a sink, in order and from where it stopped the last time. The sink keeps an entry that comes twice once. */

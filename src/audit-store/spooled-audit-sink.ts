@@ -63,6 +63,10 @@ export class SpooledAuditSink implements AuditSink {
     search();
   }
 
+  get #patienceMs(): number {
+    return this.#options.patienceMs ?? 3_000;
+  }
+
   begin(writer: AuditWriter): void {
     this.#writer = writer;
     this.#options.inner.begin?.(writer);
@@ -87,23 +91,29 @@ export class SpooledAuditSink implements AuditSink {
     this.#replayAfter(0);
   }
 
-  /** Delivers what is left if the sink behind it is there; else the next process does. */
+  /** Delivers what is left if the sink behind it is there and does not take long; else the next process does. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#search);
     clearTimeout(this.#retry);
-    await this.#searching;
-    await this.#replaying;
-    await this.#replayOwn();
-    if (this.#own !== undefined) {
-      await this.#own.file.close();
-      await this.#own.lock.release();
-    }
+    const deadline = new AbortController();
+    await Promise.race([this.#finish(), sleep(this.#patienceMs, undefined, { signal: deadline.signal }).catch(() => {})]);
+    deadline.abort();
+    const own = this.#own;
+    this.#own = undefined;
+    await own?.file.close();
+    await own?.lock.release();
     await this.#options.inner.close();
   }
 
+  async #finish(): Promise<void> {
+    await this.#searching;
+    await this.#replaying;
+    await this.#replayOwn();
+  }
+
   async #direct(events: readonly AuditEvent[]): Promise<void> {
-    const patienceMs = this.#options.patienceMs ?? 3_000;
+    const patienceMs = this.#patienceMs;
     const deadline = new AbortController();
     try {
       await Promise.race([
@@ -185,7 +195,7 @@ export class SpooledAuditSink implements AuditSink {
       this.#failures = 0;
     } catch (error) {
       this.#failures = Math.min(this.#failures + 1, 6);
-      if (!isAway(error)) this.#report(error);
+      if (!isRetryable(error)) this.#report(error);
     }
   }
 
@@ -198,7 +208,7 @@ export class SpooledAuditSink implements AuditSink {
         if (!this.#closed && path !== this.#own?.file.path) await this.#recoverFile(path);
       }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !isAway(error)) this.#report(error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !isRetryable(error)) this.#report(error);
     }
   }
 
@@ -229,6 +239,11 @@ export class SpooledAuditSink implements AuditSink {
   }
 
   #report(error: unknown): void {
-    this.#options.onError?.(error, this.name);
+    // What was still under way at the end finds its file closed; the next process takes it up.
+    if (!this.#closed) this.#options.onError?.(error, this.name);
   }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof TenancyError && error.retryable;
 }
