@@ -26,8 +26,12 @@ export interface TcpProxy extends AsyncDisposable {
   cut(place?: number): void;
 }
 
-/** Starts a proxy in front of a server; it ends with all its connections when disposed. */
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+/**
+ * Starts a proxy in front of a server; it ends with all its connections when disposed.
+ *
+ * @param port where it listens, such as where another one did; a free one unless told
+ */
+export async function startTcpProxy(target: { readonly host: string; readonly port: number }, port = 0): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let counts = { up: 0, down: 0, bursts: 0 };
   let last: 'up' | 'down' = 'down';
@@ -83,7 +87,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     pass(upstream, client, 'down');
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
 
   return {

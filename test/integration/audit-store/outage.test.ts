@@ -46,17 +46,20 @@ const idsOf = async (action: string) =>
 const allowed = { action: 'across-tenants', outcome: 'allowed', targetTenantId: 'acme', actor: 'ops', reason: 'r' } as const;
 
 test('without a spool nothing that must be recorded is done in an outage; what was refused is delivered after it, without a gap', async () => {
-  await using client = await CatalogClient.open({ url: world.database.serviceUrl, maxConnections: 1 });
-  const auditor = serviceAuditor({ timeoutMs: 2_000 }, client, world.managers);
+  const { proxy, url } = await proxied();
+  await using client = await CatalogClient.open({ url });
+  const auditor = serviceAuditor({ foldMs: 0 }, client, world.managers);
   await auditor.record({ action: 'residency', outcome: 'refused' });
-  const { admin, login } = world.database;
-  await admin.unsafe(`alter role ${login} nologin`);
-  await admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${login}`;
+  const { port } = proxy;
+  await proxy[Symbol.asyncDispose]();
   await expect(auditor.record(allowed)).rejects.toThrow(AuditUnavailableError);
-  await admin.unsafe(`alter role ${login} login`);
-  await eventually(async () => await auditor.record({ action: 'residency', outcome: 'refused', detail: { after: true } }));
+  const server = new URL(world.database.serviceUrl);
+  await using back = await startTcpProxy({ host: server.hostname, port: Number(server.port) }, port);
+  await auditor.record({ action: 'residency', outcome: 'refused', detail: { after: true } });
+  expect(back.accepted).toBeGreaterThan(0);
   await auditor.close();
-  const outcomes = await admin`select outcome, error_code from tenancy.audit_log where action = 'across-tenants' order by seq`;
+  const outcomes = await world.database
+    .admin`select outcome, error_code from tenancy.audit_log where action = 'across-tenants' order by seq`;
   expect(outcomes).toEqual([
     { outcome: 'allowed', error_code: null },
     { outcome: 'failed', error_code: 'AUDIT_UNAVAILABLE' },
@@ -126,6 +129,25 @@ test('a process that is killed while it spools loses nothing that it acknowledge
   const kept = await idsOf('login');
   expect(new Set(kept).size).toBe(kept.length);
   expect(acknowledged.filter((id) => !kept.includes(id))).toEqual([]);
+  expect(await verified()).toMatchObject({ ok: true });
+});
+
+test('of a flood of ten thousand attempts by forty tenants none is lost', async () => {
+  await using client = await CatalogClient.open({ url: world.database.serviceUrl });
+  const auditor = serviceAuditor({ maxQueue: 200 }, client, world.managers);
+  const ids = await Promise.all(
+    Array.from({ length: 10_000 }, (_, n) =>
+      auditor.record({ action: 'scope.nested', outcome: 'refused', tenantId: `t-${n % 40}`, requestId: `r-${n}` }),
+    ),
+  );
+  await auditor.close();
+  const rows = await world.database.admin<{ id: string; tenant_id: string; times: number }[]>`
+    select id, tenant_id, coalesce(detail ->> 'repeats', '1')::int as times from tenancy.audit_log where action = 'scope.nested'`;
+  expect(new Set(ids)).toEqual(new Set(rows.map(({ id }) => id)));
+  const times = new Map<string, number>();
+  for (const row of rows) times.set(row.tenant_id, (times.get(row.tenant_id) ?? 0) + row.times);
+  expect([...times.values()]).toEqual(Array.from({ length: 40 }, () => 250));
+  expect(rows.length).toBeLessThan(5_000);
   expect(await verified()).toMatchObject({ ok: true });
 });
 
