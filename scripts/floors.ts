@@ -8,7 +8,7 @@ export const floors: readonly (readonly string[])[] = [
   ['errors'],
   ['sql'],
   ['tenant'],
-  ['audit', 'crypto', 'rls', 'limits', 'residency', 'telemetry'],
+  ['crypto', 'audit', 'rls', 'limits', 'residency', 'telemetry'],
   ['kms'],
   ['connection'],
   ['catalog'],

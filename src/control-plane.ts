@@ -1,5 +1,7 @@
+import type { Anchor } from './audit/anchor-sink.ts';
 import type { AuditEvent } from './audit/audit-event.ts';
-import type { AuditFilter } from './audit/audit-filter.ts';
+import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
+import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
@@ -135,7 +137,35 @@ export interface ControlPlane extends AsyncDisposable {
    *
    * @throws {ConfigurationError} when the limit is no whole number from 1 to 10,000
    */
-  auditEntries(filter?: AuditFilter): Promise<readonly AuditEvent[]>;
+  auditEntries(filter?: AuditListFilter): Promise<readonly AuditEvent[]>;
+  /**
+   * Every audit entry that matches, in the order of arrival: however many there are, a page at a time is in memory.
+   *
+   * @example
+   * ```ts
+   * for await (const entry of control.auditExport({ tenantId: 'acme' })) console.log(JSON.stringify(entry));
+   * ```
+   */
+  auditExport(filter?: AuditFilter): AsyncIterable<AuditEvent>;
+  /** Audit entries that match as they arrive, from now on, until the signal fires. They come about a second late. */
+  auditTail(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEvent>;
+  /**
+   * Checks the audit log for entries that were changed, removed, moved, copied or added by others than its writers (docs/audit.md, "What
+   * verify proves"). Reads all of it.
+   *
+   * @param options `anchors` are compared, so that a tail that was cut off is missed; `signal` ends it
+   * @throws {KeyManagerError} when the platform's key manager is away, or denies the chains' keys
+   * @throws {AbortedError} when the signal fired
+   * @example
+   * ```ts
+   * const { ok, findings } = await control.auditVerify({ anchors: await readAnchors('anchors.jsonl') });
+   * if (!ok) throw new Error(findings.map(({ kind, writer, seq, message }) => `${kind} ${writer} ${seq}: ${message}`).join('\n'));
+   * ```
+   */
+  auditVerify(options?: {
+    readonly anchors?: readonly Anchor[] | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<AuditVerifyReport>;
   /** Ends the connections; key managers are closed too. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,6 +1,10 @@
 import { Auditor } from './audit/auditor.ts';
+import { AuditLog } from './audit-store/audit-log.ts';
 import { AuditReader } from './audit-store/audit-reader.ts';
+import { AuditVerifier } from './audit-store/audit-verifier.ts';
+import { openAuditChain } from './audit-store/open-audit-chain.ts';
 import { PostgresAuditSink } from './audit-store/postgres-audit-sink.ts';
+import { sealBaseline } from './audit-store/seal-baseline.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
 import { ClusterStore } from './catalog/cluster-store.ts';
 import { CredentialStore } from './catalog/credential-store.ts';
@@ -31,7 +35,10 @@ import { OwnerAccess } from './provision/owner-access.ts';
 import { PlatformKeys } from './provision/platform-keys.ts';
 import { defaultTiers, type Tiers } from './tenant/tier.ts';
 
-export type { AuditFilter } from './audit/audit-filter.ts';
+export type { Anchor } from './audit/anchor-sink.ts';
+export type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
+export type { AuditFinding, AuditFindingKind, AuditVerifyReport } from './audit/audit-finding.ts';
+export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
 export type {
   MigrateOptions,
@@ -135,9 +142,10 @@ class WiredControlPlane implements ControlPlane {
   async init(): Promise<InitReport> {
     this.#requireOpen();
     const files = await installCatalog(this.#options.catalog.adminUrl, this.#names);
-    const { clusters, keys, vault, authority, catalog } = await this.#open();
+    const { clusters, keys, vault, authority, catalog, auditor } = await this.#open();
     let changed = files.length > 0;
     if (await keys.ensure()) changed = true;
+    if (await sealBaseline(new AuditLog(catalog), auditor, this.#names.catalog)) changed = true;
     for (const definition of this.#options.clusters) {
       if (await installCluster(definition, { clusters, vault, authority })) changed = true;
     }
@@ -186,6 +194,19 @@ class WiredControlPlane implements ControlPlane {
     return await new AuditReader((await this.#open()).catalog).entries(filter);
   }
 
+  async *auditExport(...[filter]: Parameters<ControlPlane['auditExport']>) {
+    yield* new AuditReader((await this.#open()).catalog).all(filter);
+  }
+
+  async *auditTail(...[filter, signal]: Parameters<ControlPlane['auditTail']>) {
+    yield* new AuditReader((await this.#open()).catalog).tail(filter, signal);
+  }
+
+  async auditVerify({ anchors = [], signal }: NonNullable<Parameters<ControlPlane['auditVerify']>[0]> = {}) {
+    const log = new AuditLog((await this.#open()).catalog);
+    return await new AuditVerifier({ log, managers: this.#managers, anchors, signal }).run();
+  }
+
   /** Ends the connections; key managers are closed too. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -225,7 +246,9 @@ class WiredControlPlane implements ControlPlane {
     const tenants = new TenantStore(catalog, tiers);
     const clusters = new ClusterStore(catalog);
     const placements = new PlacementStore(catalog);
-    const auditor = new Auditor([new PostgresAuditSink({ session: catalog })]);
+    const auditor = new Auditor([new PostgresAuditSink({ session: catalog })], {
+      openChain: async () => await openAuditChain({ store: keyStore, managers }),
+    });
     const keys = new PlatformKeys({ store: keyStore, managers });
     const vault = new CredentialVault({ store: new CredentialStore(catalog), keys: keyStore, managers });
     const authority = new ContextAuthority({ store: keyStore, managers });

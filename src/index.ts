@@ -1,6 +1,12 @@
+export type { Anchor, AnchorSink } from './audit/anchor-sink.ts';
 export type { AuditAction, AuditEvent, AuditOutcome } from './audit/audit-event.ts';
 export type { AuditSink } from './audit/audit-sink.ts';
+export type { AuditWriter } from './audit/audit-writer.ts';
+export type { ChainLink } from './audit/chain-link.ts';
+export { FileAnchorSink } from './audit-store/file-anchor-sink.ts';
+export { FunctionAnchorSink } from './audit-store/function-anchor-sink.ts';
 export { FunctionAuditSink } from './audit-store/function-audit-sink.ts';
+export type { AuditOptions } from './audit-store/service-auditor.ts';
 export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sink.ts';
 export type { Cluster } from './catalog/cluster.ts';
 export type { Placement } from './catalog/placement.ts';

@@ -1,6 +1,4 @@
-import type { AuditSink } from './audit/audit-sink.ts';
-import { Auditor } from './audit/auditor.ts';
-import { PostgresAuditSink } from './audit-store/postgres-audit-sink.ts';
+import { type AuditOptions, serviceAuditor } from './audit-store/service-auditor.ts';
 import { CachedCatalog } from './catalog/cached-catalog.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
 import { CatalogReader } from './catalog/catalog-reader.ts';
@@ -48,13 +46,8 @@ export interface TenancyOptions<TSchema extends Record<string, unknown>> {
   readonly credentials?: CredentialsProvider | undefined;
   /** The platform's tiers, the same as the control plane's; `defaultTiers` unless told. */
   readonly tiers?: Tiers | undefined;
-  /** Where audit entries go. */
-  readonly audit?:
-    | {
-        /** Sinks beside the catalog's audit log; an entry counts as kept when every one of them kept it. `close` closes them too. */
-        readonly sinks?: readonly AuditSink[] | undefined;
-      }
-    | undefined;
+  /** Where audit entries go, beside the catalog's audit log. */
+  readonly audit?: AuditOptions | undefined;
   /** Limits of the connections to tenant databases. */
   readonly lanes?: LaneOptions | undefined;
   /** OpenTelemetry's providers, for spans and metrics; nothing is watched unless told. */
@@ -205,8 +198,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
     const applicationName = options.runtime.applicationName ?? 'tenancy';
     const reader = new CatalogReader({ session: client, tiers });
     const telemetry = Telemetry.of(options.telemetry, options.logger);
-    const sinks = [new PostgresAuditSink({ session: client }), ...(options.audit?.sinks ?? [])];
-    const auditor = new Auditor(sinks, telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)));
+    const auditor = serviceAuditor(options.audit, client, managers, telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)));
     const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
     const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
     catalog.onInvalidate((tenantId) => {

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditSink } from '../audit/audit-sink.ts';
-import { storableEvent } from './storable-event.ts';
+import { storableEvent } from '../audit/storable-event.ts';
 
 /** The one method of a stream that {@link StdoutAuditSink} needs; `process.stdout` and every `stream.Writable` has it. */
 export interface LineStream {

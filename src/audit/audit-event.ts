@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ChainLink } from './chain-link.ts';
 
 /** What happened. Cross-tenant work is `allowed` before it begins and `completed` or `failed` after; everything else that reached out is `refused`. */
 export type AuditOutcome = 'allowed' | 'refused' | 'completed' | 'failed';
@@ -15,7 +16,8 @@ export type AuditAction =
   | 'across-tenants' // acrossTenants, as a whole and per tenant
   | 'login' // a service login that could step over RLS
   | 'key' // key use: created, unwrapped, refused
-  | 'tenant'; // provisioning, status and placement changes
+  | 'tenant' // provisioning, status and placement changes
+  | 'audit'; // the audit log itself: what it held before its chains began
 
 /** One audit entry. Holds ids, names and counts only: no parameters, no row values, no keys. */
 export interface AuditEvent {
@@ -35,18 +37,23 @@ export interface AuditEvent {
   readonly actor: string | undefined;
   /** Why: what `acrossTenants` was given, or which change of a tenant it was. */
   readonly reason: string | undefined;
-  /** The `requestId` that the scope was opened with. */
+  /** The `requestId` that the scope was opened with: a request's id, or a trace's. */
   readonly requestId: string | undefined;
   /** The library's error code or PostgreSQL's SQLSTATE. */
   readonly errorCode: string | undefined;
   /** Hash of the statement's text, which holds placeholders only. */
   readonly statementFingerprint: string | undefined;
-  /** What else belongs to the action: regions, a login, a step, how many tenants. */
+  /**
+   * What else belongs to the action: regions, a login, a step, how many tenants. `repeats`, `firstAt` and `lastAt` where one entry stands
+   * for several attempts; `statements`, `rowsRead` and `rowsWritten` where work across tenants ended.
+   */
   readonly detail: Readonly<Record<string, string | number | boolean>>;
+  /** Its place in its writer's chain; undefined for an entry that has none. */
+  readonly link?: ChainLink | undefined;
 }
 
 /** An event as its reporter gives it; id, time and absent fields are filled in. */
-export type AuditEntry = Pick<AuditEvent, 'action' | 'outcome'> & Partial<Omit<AuditEvent, 'action' | 'outcome'>>;
+export type AuditEntry = Pick<AuditEvent, 'action' | 'outcome'> & Partial<Omit<AuditEvent, 'action' | 'outcome' | 'link'>>;
 
 /** Completes an entry: a fresh id, the time, undefined for what was not given. */
 export function auditEvent(entry: AuditEntry): AuditEvent {

@@ -132,6 +132,8 @@ function driverOptions(options: CatalogClientOptions) {
     max: Math.min(Math.max(options.maxConnections ?? 2, 1), 4),
     fetch_types: false,
     connect_timeout: 10,
+    // The driver's own waits grow to 20 seconds, and a query that comes meanwhile waits with it: in seconds, half of one at most.
+    backoff: (attempts: number) => Math.min(0.01 * 2 ** attempts, 0.5),
     onnotice: () => {},
     connection: { application_name: options.applicationName ?? 'tenancy-catalog', statement_timeout: options.statementTimeoutMs ?? 10_000 },
   } as const;

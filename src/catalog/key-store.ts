@@ -56,6 +56,16 @@ export class KeyStore {
     return row === undefined ? undefined : kekOf(row);
   }
 
+  /** The platform's active KEKs, newest first; services may read them too. */
+  async platformKeks(): Promise<readonly Kek[]> {
+    const rows = await this.#session.query(
+      { doing: 'reading the KEKs of the platform' },
+      (sql) => sql`
+      select * from tenancy.keks where tenant_id is null and state = 'active' order by created_at desc`,
+    );
+    return rows.map(kekOf);
+  }
+
   async insertKek(kek: Omit<Kek, 'id' | 'createdAt'>): Promise<Kek> {
     const [row] = await this.#session.query(
       { doing: `recording a KEK of ${kek.tenantId ?? 'the platform'}`, tenantId: kek.tenantId },

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pc from 'picocolors';
 import { type ErrorReport, errorReport } from './error-report.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -41,6 +42,11 @@ export class CliOutput {
         ? `${JSON.stringify(document, (_, value: unknown) => (value instanceof Error ? this.describe(value) : value), 2)}\n`
         : human(),
     );
+  }
+
+  /** One line of a stream of results; resolves when the reader has room for the next. */
+  async line(text: string): Promise<void> {
+    if (!this.#stdout.write(`${text}\n`)) await once(this.#stdout, 'drain');
   }
 
   /** A table with dim titles, or a line that says that there is nothing. */

@@ -1,7 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { CliOutput, type CliStream } from './cli-output.ts';
 import { CliSession } from './cli-session.ts';
+import { addAuditExport } from './commands/audit-export.ts';
 import { addAuditList } from './commands/audit-list.ts';
+import { addAuditTail } from './commands/audit-tail.ts';
+import { addAuditVerify } from './commands/audit-verify.ts';
 import { addInit } from './commands/init.ts';
 import { addMigrateStatus } from './commands/migrate-status.ts';
 import { addMigrateUp } from './commands/migrate-up.ts';
@@ -90,6 +93,7 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
   const migrate = root.command('migrate').description('migrate the tenants’ tables');
   for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
   addVerify(root, session);
-  addAuditList(root.command('audit').description('read the audit log'), session);
+  const audit = root.command('audit').description('read and check the audit log');
+  for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify]) add(audit, session);
   return root;
 }

@@ -87,6 +87,7 @@ export class QueryExecutor {
           ? await this.#unit(route, statement, scope, raw, signal)
           : await transaction.lane.execute(statement, { raw, signal });
       active?.end(result);
+      scope.grant?.work.add(result);
       return this.#mapped(tenantId, keys, result, request.map);
     } catch (error) {
       active?.fail(error);

@@ -18,6 +18,9 @@ export function indexContext(tenantId: string): KeyContext {
 /** What the master of all context keys is bound to. */
 export const contextMasterContext: KeyContext = Object.freeze({ tenantId: platformTenantId, purpose: 'context-master' });
 
+/** What the secrets of audit chains are bound to: a service makes one and never opens one. */
+export const auditChainContext: KeyContext = Object.freeze({ tenantId: platformTenantId, purpose: 'audit-chain' });
+
 /** What sealed passwords of database logins are bound to; the subject, where given, says which one. */
 export const credentialContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'credential' });
 

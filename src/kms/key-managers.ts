@@ -21,6 +21,11 @@ export class KeyManagers {
     }
   }
 
+  /** Whether a manager of that provider was configured. */
+  has(provider: string): boolean {
+    return this.#byProvider.has(provider);
+  }
+
   /** @throws {ConfigurationError} when no manager of that provider was configured */
   for(provider: string): KeyManager {
     const manager = this.#byProvider.get(provider);

@@ -1,6 +1,6 @@
 import type { Auditor } from '../audit/auditor.ts';
 import { AbortedError, ConfigurationError, CrossTenantAccessError, TenancyError } from '../errors.ts';
-import { type CrossTenantGrant, currentScope, enterPart, enterScope, Scope } from '../tenant/scope.ts';
+import { type CrossTenantGrant, currentScope, enterPart, enterScope, GrantedWork, Scope } from '../tenant/scope.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import { parseTenantId, type TenantId } from '../tenant/tenant-id.ts';
 import type { CrossTenantRequest } from './cross-tenant-request.ts';
@@ -80,15 +80,22 @@ export class ScopeRunner {
       }
       const tenant = await this.#resolve(id, signal);
       const auditId = await this.#auditor.record({ ...base, outcome: 'allowed', targetTenantId: id });
-      const grant: CrossTenantGrant = Object.freeze({ auditId, actor, reason });
+      const work = new GrantedWork();
+      const grant: CrossTenantGrant = Object.freeze({ auditId, actor, reason, work });
       try {
         results.set(id, await enterScope(new Scope(tenant, { grant, requestId }), () => callback(tenant)));
       } catch (error) {
         const errorCode = error instanceof TenancyError ? error.code : undefined;
-        await this.#auditor.record({ ...base, outcome: 'failed', targetTenantId: id, errorCode, detail: { grant: auditId } });
+        await this.#auditor.record({
+          ...base,
+          outcome: 'failed',
+          targetTenantId: id,
+          errorCode,
+          detail: { grant: auditId, ...work.counts },
+        });
         throw error;
       }
-      await this.#auditor.record({ ...base, outcome: 'completed', targetTenantId: id, detail: { grant: auditId } });
+      await this.#auditor.record({ ...base, outcome: 'completed', targetTenantId: id, detail: { grant: auditId, ...work.counts } });
     }
     return results;
   }

@@ -7,6 +7,26 @@ export interface CrossTenantGrant {
   readonly auditId: string;
   readonly actor: string;
   readonly reason: string;
+  /** What its statements touched so far. */
+  readonly work: GrantedWork;
+}
+
+/** Counts what is done under a grant, for the entry that closes it. */
+export class GrantedWork {
+  #statements = 0;
+  #rowsRead = 0;
+  #rowsWritten = 0;
+
+  /** Takes one statement's answer. */
+  add(result: { readonly command: string; readonly rowCount: number }): void {
+    this.#statements++;
+    if (/^(INSERT|UPDATE|DELETE|MERGE)$/.test(result.command)) this.#rowsWritten += result.rowCount;
+    else this.#rowsRead += result.rowCount;
+  }
+
+  get counts(): { readonly statements: number; readonly rowsRead: number; readonly rowsWritten: number } {
+    return { statements: this.#statements, rowsRead: this.#rowsRead, rowsWritten: this.#rowsWritten };
+  }
 }
 
 export interface ScopeOptions {

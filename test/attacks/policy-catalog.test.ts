@@ -66,18 +66,21 @@ describe('a service’s login', () => {
     },
   );
 
-  test.each(['owner_credentials', 'audit_log', 'migrations_ledger'])('sees nothing of %s; control: granted, it does', async (table) => {
-    expect(refusalOf(await asService(`select * from tenancy.${table}`))).toBe('42501');
-    await admin.unsafe(`grant select on tenancy.${table} to ${catalog}`);
-    expect('rows' in (await asService(`select * from tenancy.${table}`))).toBe(true);
-    await admin.unsafe(`revoke select on tenancy.${table} from ${catalog}`);
-  });
+  test.each(['owner_credentials', 'audit_log', 'audit_writers', 'audit_chain_start', 'migrations_ledger'])(
+    'sees nothing of %s; control: granted, it does',
+    async (table) => {
+      expect(refusalOf(await asService(`select * from tenancy.${table}`))).toBe('42501');
+      await admin.unsafe(`grant select on tenancy.${table} to ${catalog}`);
+      expect('rows' in (await asService(`select * from tenancy.${table}`))).toBe(true);
+      await admin.unsafe(`revoke select on tenancy.${table} from ${catalog}`);
+    },
+  );
 
-  test('can call no function but the one that appends', async () => {
+  test('can call no function but the two that append', async () => {
     const functions = await admin<
       { call: string }[]
-    >`select p.oid::regprocedure::text as call from pg_proc p where pronamespace = 'tenancy'::regnamespace and has_function_privilege(${catalog}, p.oid, 'execute')`;
-    expect(functions.map(({ call }) => call)).toEqual(['tenancy.append_audit(jsonb)']);
+    >`select p.oid::regprocedure::text as call from pg_proc p where pronamespace = 'tenancy'::regnamespace and has_function_privilege(${catalog}, p.oid, 'execute') order by 1`;
+    expect(functions.map(({ call }) => call)).toEqual(['tenancy.append_audit(jsonb)', 'tenancy.register_audit_writer(jsonb)']);
   });
 });
 
@@ -118,6 +121,39 @@ describe('the audit log', () => {
   ])('%s is refused, also to its owner and in a replica’s session', async (change) => {
     expect(refusalOf(await asOwner(change))).toBe('42501');
     expect(refusalOf(await attempt(admin, undefined, `set local session_replication_role = replica; ${change}`))).toBe('42501');
+  });
+
+  test.each([
+    `update tenancy.audit_writers set provider = 'x'`,
+    'delete from tenancy.audit_writers',
+    'truncate tenancy.audit_writers',
+    'update tenancy.audit_chain_start set last_seq = 9',
+    'delete from tenancy.audit_chain_start',
+    'truncate tenancy.audit_chain_start',
+    'insert into tenancy.audit_chain_start (single, last_seq) values (true, 9)',
+  ])('%s is refused as well: by it the chains are checked', async (change) => {
+    expect(refusalOf(await asOwner(change))).toBe('42501');
+    expect(refusalOf(await attempt(admin, undefined, `set local session_replication_role = replica; ${change}`))).toBe('42501');
+    expect(refusalOf(await asService(change))).toBe('42501');
+  });
+
+  test('a writer’s key is kept once; another under its id is refused', async () => {
+    const writer = { id: randomUUID(), provider: 'p', key_ref: 'k', key_version: null, wrapped: 'aa', started_at: '2026-01-01T00:00:00Z' };
+    const register = async (row: object) => await service`select tenancy.register_audit_writer(${service.json(row as never)})`;
+    await register(writer);
+    await register(writer);
+    await expect(register({ ...writer, wrapped: 'bb' })).rejects.toMatchObject({ code: '23505' });
+    expect(await admin`select encode(wrapped, 'hex') as wrapped, registered_by from tenancy.audit_writers where id = ${writer.id}`).toEqual(
+      [{ wrapped: 'aa', registered_by: catalog }],
+    );
+  });
+
+  test('a link is whole or absent', async () => {
+    const link = { writer: randomUUID(), writer_seq: 1, previous_mac: '00'.repeat(32), mac: '11'.repeat(32) };
+    await append(entry(link));
+    for (const broken of [{ mac: null }, { writer_seq: null }, { mac: '11' }, { writer_seq: 0 }]) {
+      await expect(append(entry({ ...link, ...broken })), JSON.stringify(broken)).rejects.toMatchObject({ code: '23514' });
+    }
   });
 
   test('control: without the trigger its owner changes it', async () => {

@@ -53,8 +53,12 @@ interface Pair {
   held: (() => void)[] | undefined;
 }
 
-/** Starts a proxy in front of a server; it ends with all its connections when disposed. */
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+/**
+ * Starts a proxy in front of a server; it ends with all its connections when disposed.
+ *
+ * @param port where it listens, such as where another one did; a free one unless told
+ */
+export async function startTcpProxy(target: { readonly host: string; readonly port: number }, port = 0): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let counts = { up: 0, down: 0, bursts: 0 };
   let last: Direction = 'down';
@@ -137,7 +141,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     pass(pair, upstream, client, 'down');
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
 
   return {

@@ -28,7 +28,7 @@ import { CatalogRouter, type CatalogRouterOptions } from '../../../src/routing/c
 import type { OpenPool } from '../../../src/routing/pool-request.ts';
 import type { Route } from '../../../src/routing/route.ts';
 import { sealedCredentials } from '../../../src/routing/sealed-credentials.ts';
-import { enterScope, Scope } from '../../../src/tenant/scope.ts';
+import { enterScope, GrantedWork, Scope } from '../../../src/tenant/scope.ts';
 import { parseTenantConfig } from '../../../src/tenant/tenant-config.ts';
 import { defaultTiers } from '../../../src/tenant/tier.ts';
 import { checkServiceLogin } from '../../../src/verify/login-check.ts';
@@ -177,7 +177,7 @@ describe('CatalogRouter on a real cluster', () => {
   test('a context under a grant is accepted, and a context of another catalog’s master is not', async () => {
     await using served = await serve();
     const route = await served.router.route('acme');
-    const grant = { auditId: '0b6c4d0e-0000-4000-8000-000000000001', actor: 'ops', reason: 'recount' };
+    const grant = { auditId: '0b6c4d0e-0000-4000-8000-000000000001', actor: 'ops', reason: 'recount', work: new GrantedWork() };
     expect(await enterScope(new Scope(route.tenant, { grant }), () => tenantSeen(route))).toMatchObject({ tenant: 'acme' });
     const { wrapped } = await managers.primary.generateDataKey((await new KeyStore(database.owner).activeKek(undefined))!.keyRef, {
       tenantId: 'platform',

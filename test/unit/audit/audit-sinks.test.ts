@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { auditEvent } from '../../../src/audit/audit-event.ts';
 import { Auditor } from '../../../src/audit/auditor.ts';
+import { storableEvent } from '../../../src/audit/storable-event.ts';
 import { FunctionAuditSink } from '../../../src/audit-store/function-audit-sink.ts';
 import { PostgresAuditSink } from '../../../src/audit-store/postgres-audit-sink.ts';
 import { StdoutAuditSink } from '../../../src/audit-store/stdout-audit-sink.ts';
-import { storableEvent } from '../../../src/audit-store/storable-event.ts';
 import type { CatalogSession } from '../../../src/catalog/catalog-session.ts';
 import { AuditUnavailableError, CatalogError, ClosedError } from '../../../src/errors.ts';
 
@@ -28,49 +28,6 @@ function sessionOf(append: (ids: readonly string[]) => Promise<void>): CatalogSe
 }
 
 describe('PostgresAuditSink', () => {
-  test('entries of one tick travel together, those that come meanwhile in the next insert, all in order', async () => {
-    const inserts: (readonly string[])[] = [];
-    let release = (): void => {};
-    const sink = new PostgresAuditSink({
-      session: sessionOf(async (ids) => {
-        inserts.push(ids);
-        await new Promise<void>((resolve) => {
-          release = resolve;
-        });
-      }),
-    });
-    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(refused);
-    const first = [sink.write([a!]), sink.write([b!])];
-    await new Promise((resolve) => setImmediate(resolve));
-    const second = [sink.write([c!]), sink.write([d!])];
-    expect(inserts).toEqual([[a!.id, b!.id]]);
-    release();
-    await Promise.all(first);
-    await new Promise((resolve) => setImmediate(resolve));
-    release();
-    await Promise.all(second);
-    expect(inserts).toEqual([
-      [a!.id, b!.id],
-      [c!.id, d!.id],
-    ]);
-  });
-
-  test('a write right after the last answer is not left behind', async () => {
-    const sink = new PostgresAuditSink({ session: sessionOf(async () => {}) });
-    for (let n = 0; n < 50; n++) await sink.write([refused('a')]);
-    let done = 0;
-    await Promise.all(
-      Array.from({ length: 20 }, async (_, n) => {
-        for (let k = 0; k < 20; k++) {
-          for (let wait = 0; wait < (n + k) % 7; wait++) await Promise.resolve();
-          await sink.write([refused('a')]);
-          done++;
-        }
-      }),
-    );
-    expect(done).toBe(400);
-  });
-
   test('a lost connection is tried again once, with the same ids', async () => {
     const inserts: (readonly string[])[] = [];
     const sink = new PostgresAuditSink({
@@ -93,37 +50,10 @@ describe('PostgresAuditSink', () => {
     await expect(new Auditor([sink]).record({ action: 'residency', outcome: 'refused' })).rejects.toThrow(AuditUnavailableError);
   });
 
-  test('an entry that the catalog refuses does not take down the others', async () => {
-    const bad = refused('bad');
-    const good = refused('good');
-    const kept: string[] = [];
-    const sink = new PostgresAuditSink({
-      session: sessionOf(async (ids) => {
-        if (ids.includes(bad.id)) throw new CatalogError('check');
-        kept.push(...ids);
-      }),
-    });
-    const results = await Promise.allSettled([sink.write([bad]), sink.write([good])]);
-    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
-    expect(kept).toEqual([good.id]);
-  });
-
   test('takes nothing after close', async () => {
     const sink = new PostgresAuditSink({ session: sessionOf(async () => {}) });
     await sink.close();
     await expect(sink.write([refused('a')])).rejects.toThrow(ClosedError);
-  });
-
-  test('a large batch is split', async () => {
-    const sizes: number[] = [];
-    const sink = new PostgresAuditSink({
-      session: sessionOf(async (ids) => {
-        sizes.push(ids.length);
-      }),
-      maxBatch: 10,
-    });
-    await Promise.all(Array.from({ length: 25 }, () => sink.write([refused('a')])));
-    expect(sizes).toEqual([10, 10, 5]);
   });
 });
 

@@ -166,6 +166,8 @@ describe('audit list', () => {
           tenantId: 'tenant-a',
           action: undefined,
           outcome: 'refused',
+          actor: undefined,
+          requestId: undefined,
           since: new Date('2026-01-31T00:00Z'),
           until: new Date('2026-02-01T11:30Z'),
           limit: 5,

@@ -1,5 +1,6 @@
 import { type AuditEvent, auditEvent } from '../../../../src/audit/audit-event.ts';
-import type { AuditFilter } from '../../../../src/audit/audit-filter.ts';
+import type { AuditFilter, AuditListFilter } from '../../../../src/audit/audit-filter.ts';
+import type { AuditVerifyReport } from '../../../../src/audit/audit-finding.ts';
 import type { ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from '../../../../src/migrate/migration-report.ts';
@@ -106,8 +107,27 @@ export class FakeControlPlane implements ControlPlane {
     return { findings: [], checked: 42, ok: true };
   }
 
-  async auditEntries(filter?: AuditFilter): Promise<readonly AuditEvent[]> {
+  async auditEntries(filter?: AuditListFilter): Promise<readonly AuditEvent[]> {
     this.calls.push(['auditEntries', filter]);
+    return this.entries;
+  }
+
+  async *auditExport(filter?: AuditFilter): AsyncGenerator<AuditEvent> {
+    this.calls.push(['auditExport', filter]);
+    yield* this.entries;
+  }
+
+  async *auditTail(filter: AuditFilter): AsyncGenerator<AuditEvent> {
+    this.calls.push(['auditTail', filter]);
+    yield* this.entries;
+  }
+
+  async auditVerify(options?: Parameters<ControlPlane['auditVerify']>[0]): Promise<AuditVerifyReport> {
+    this.calls.push(['auditVerify', options?.anchors]);
+    return { findings: [], found: 0, entries: 7, writers: 2, beforeChain: 0, anchors: options?.anchors?.length ?? 0, ok: true };
+  }
+
+  get entries(): readonly AuditEvent[] {
     return [
       auditEvent({
         id: 'e-1',

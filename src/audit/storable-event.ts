@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../audit/audit-event.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 /** An audit entry under the catalog's column names, and one line of JSON in a log. */
 export interface StorableEvent {
@@ -14,6 +14,12 @@ export interface StorableEvent {
   readonly error_code: string | null;
   readonly statement_fingerprint: string | null;
   readonly detail: Readonly<Record<string, string | number | boolean>>;
+  /** The chain that it is in, and its place there; null for an entry without a link, like the next two. */
+  readonly writer: string | null;
+  readonly writer_seq: number | null;
+  /** Hexadecimal, 64 digits. */
+  readonly previous_mac: string | null;
+  readonly mac: string | null;
 }
 
 /** Every field of an event, in a form that jsonb can hold. */
@@ -30,14 +36,22 @@ export function storableEvent(event: AuditEvent): StorableEvent {
     request_id: storable(event.requestId),
     error_code: storable(event.errorCode),
     statement_fingerprint: storable(event.statementFingerprint),
-    detail: Object.fromEntries(
-      Object.entries(event.detail).map(([key, value]) => [storableText(key), typeof value === 'string' ? storableText(value) : value]),
-    ),
+    detail: Object.fromEntries(Object.entries(event.detail).map(([key, value]) => [storableText(key), storableValue(value)])),
+    writer: event.link?.writer ?? null,
+    writer_seq: event.link?.seq ?? null,
+    previous_mac: event.link?.previous ?? null,
+    mac: event.link?.mac ?? null,
   };
 }
 
 function storable(value: string | undefined): string | null {
   return value === undefined ? null : storableText(value);
+}
+
+function storableValue(value: string | number | boolean): string | number | boolean {
+  if (typeof value === 'string') return storableText(value);
+  // JSON has no infinity and no NaN, and would make null of them.
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 /**
