@@ -1,0 +1,35 @@
+import type { Sql, TransactionSql } from 'postgres';
+import { failureCode, isConnectionFailure } from '../catalog/catalog-failure.ts';
+import type { ProbeAttempt, ProbeOutcome } from './probe-attempts.ts';
+
+/** The service login's transaction of one schema's probes. Nothing of it is kept. */
+export class ProbeSession {
+  readonly sql: Sql | TransactionSql;
+  readonly #sign: (tenantId: string) => string;
+
+  constructor(sql: Sql | TransactionSql, sign: (tenantId: string) => string) {
+    this.sql = sql;
+    this.#sign = sign;
+  }
+
+  /** From here on the session is this tenant; undefined stands for no context at all. */
+  async become(tenantId: string | undefined): Promise<void> {
+    await this.sql`select set_config('tenancy.context', ${tenantId === undefined ? '' : this.#sign(tenantId)}, true)`;
+  }
+
+  /** Tries statements one by one, each undone at once; all of them travel together. */
+  async attempt(attempts: readonly Pick<ProbeAttempt, 'text'>[]): Promise<readonly ProbeOutcome[]> {
+    const answers = attempts.map(({ text }) =>
+      // The driver sends a statement when it is awaited, in this order.
+      Promise.allSettled([this.sql.unsafe('savepoint attempt'), this.sql.unsafe(text), this.sql.unsafe('rollback to savepoint attempt')]),
+    );
+    return (await Promise.all(answers)).map(([marked, tried, undone]) => {
+      if (marked.status === 'rejected') throw marked.reason;
+      if (undone.status === 'rejected') throw undone.reason;
+      if (tried.status === 'fulfilled') return { count: tried.value.count ?? 0 };
+      const code = failureCode(tried.reason);
+      if (code === undefined || isConnectionFailure(tried.reason)) throw tried.reason;
+      return { code };
+    });
+  }
+}
