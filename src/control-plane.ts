@@ -5,7 +5,7 @@ import type { Placement } from './catalog/placement.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
 import type { Tenant, TenantStatus } from './tenant/tenant.ts';
-import type { VerifyReport } from './verify/finding.ts';
+import type { VerifyOptions, VerifyReport } from './verify/finding.ts';
 
 /** What `init` made or found. */
 export interface InitReport {
@@ -118,10 +118,11 @@ export interface ControlPlane extends AsyncDisposable {
   /** What each target has and lacks, from the catalog alone: no tenant database is connected to. */
   migrationStatus(): Promise<readonly MigrationStatus[]>;
   /**
-   * Compares every database that holds tenants with what should be there, from PostgreSQL's system catalogs; writes nothing
-   * (docs/operations.md, "Tenants"). One database that can't be entered ends it: nothing would be proven about it.
+   * Compares every database that holds tenants with what should be there, from PostgreSQL's system catalogs, and tries as the service
+   * login what one tenant must not do to another (docs/operations.md, "Tenants"). What it tries is rolled back: only sequences go on. One
+   * database that can't be entered ends it: nothing would be proven about it.
    *
-   * @param options `signal` ends it before the next database
+   * @param options which checks, and a `signal` that ends it before the next database
    * @throws {AbortedError} when the signal fired
    * @example
    * ```ts
@@ -129,7 +130,7 @@ export interface ControlPlane extends AsyncDisposable {
    * if (!ok || checked === 0) throw new Error(findings.map(({ location, message }) => `${location}: ${message}`).join('\n'));
    * ```
    */
-  verify(options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifyReport>;
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

@@ -44,7 +44,7 @@ export type { ClusterDefinition } from './provision/cluster-definition.ts';
 export type { ProvisionOptions, ProvisionReport, ProvisionStep } from './provision/provision-report.ts';
 export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';
 export { type LocatedConfigIssue, readTenantConfig } from './tenant/tenant-config-file.ts';
-export type { Finding, Severity, VerifyReport } from './verify/finding.ts';
+export type { Finding, Severity, VerifyOptions, VerifyReport } from './verify/finding.ts';
 
 /** What {@link createControlPlane} takes. It holds administrators' passwords: it belongs to platform engineers, never to a service. */
 export interface ControlPlaneOptions {
@@ -178,8 +178,9 @@ class WiredControlPlane implements ControlPlane {
   }
 
   async verify(...[options]: Parameters<ControlPlane['verify']>) {
-    const { tenants, owners } = await this.#open();
-    return await verifyPlatform({ tenants, owners }, options?.signal);
+    const { tenants, owners, vault, authority } = await this.#open();
+    const catalogUrl = urlFor(this.#options.catalog.adminUrl, { database: this.#names.catalogDatabase });
+    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl }, options);
   }
 
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {

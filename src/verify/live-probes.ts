@@ -6,7 +6,7 @@ import { type CheckResult, locate, type VerifiedDatabase } from './database-chec
 import type { Finding } from './finding.ts';
 import { readProbeRelations } from './probe-facts.ts';
 import { type ProbedRelation, type ProbeTenants, probeSchema } from './probe-schema.ts';
-import { ProbeSession } from './probe-session.ts';
+import { forgedContexts, ProbeSession } from './probe-session.ts';
 
 /** Who probes a database, and what with. */
 export interface ProbeLogin {
@@ -43,8 +43,15 @@ export async function probeDatabase({ sql, signer }: ProbeLogin, database: Verif
       ),
     sign,
   );
-  const findings: Finding[] = [];
-  let checked = 0;
+  const forged = await underCatalogPath(sql, async (session) => await forgedContexts(session, tenants), sign);
+  const findings: Finding[] = forged.accepted.map((what) => ({
+    id: 'probe-context',
+    severity: 'critical',
+    location: locate(database, 'tenancy.current_tenant_id()'),
+    message: `Tried as the service login: ${what} is taken for a tenant's.`,
+    remedy: 'Restore the functions of schema tenancy from migrations/database, and rotate the context key.',
+  }));
+  let checked = forged.checked;
   for (const schema of database.schemas) {
     const present = relations.filter((relation) => relation.schema === schema.schema);
     if (present.length === 0) continue;
@@ -79,7 +86,7 @@ const remedies: Readonly<Record<string, string>> = {
   'probe-collision': 'Make the unique key (tenant_id, …) in a migration.',
 };
 
-function relationFindings(database: VerifiedDatabase, { relation, leaks, untried }: ProbedRelation): Finding[] {
+function relationFindings(database: VerifiedDatabase, { relation, leaks, untried, plannedOnce }: ProbedRelation): Finding[] {
   const location = locate(database, `${relation.schema}.${relation.name}`);
   const found = leaks.map(
     ({ id, meaning }): Finding => ({
@@ -90,6 +97,15 @@ function relationFindings(database: VerifiedDatabase, { relation, leaks, untried
       remedy: remedies[id] ?? remedies['probe-read']!,
     }),
   );
+  if (!plannedOnce) {
+    found.push({
+      id: 'plan-per-row',
+      severity: 'warning',
+      location,
+      message: 'The plan of a plain select verifies the context for each row, or not at all, instead of once.',
+      remedy: remedies['probe-read']!,
+    });
+  }
   if (untried.length === 0 || relation.parent !== null) return found;
   return [
     ...found,

@@ -1,4 +1,5 @@
 import { isConnectionFailure } from '../catalog/catalog-failure.ts';
+import { qualifiedName } from '../sql/qualified-name.ts';
 import type { VerifiedSchema } from './database-check.ts';
 import { foreignAttempts, ownAttempts, type ProbeAttempt, type ProbeRow, referenceAttempt, verdict } from './probe-attempts.ts';
 import type { ProbeRelation } from './probe-facts.ts';
@@ -13,6 +14,8 @@ export interface ProbedRelation {
   readonly leaks: readonly ProbeAttempt[];
   /** Why something could not be tried, a sentence each. */
   readonly untried: readonly string[];
+  /** Whether PostgreSQL verifies the context once for each statement over it, as it should, or for each row. */
+  readonly plannedOnce: boolean;
 }
 
 /** The synthetic tenants of one run: ids that no tenant has. */
@@ -26,6 +29,7 @@ class Tally {
   readonly leaks: ProbeAttempt[] = [];
   readonly untried: string[] = [];
   held = 0;
+  plannedOnce = true;
 
   constructor(relation: ProbeRelation) {
     this.relation = relation;
@@ -98,6 +102,7 @@ export async function probeSchema(
     await session.become(intruder);
     await tally.try(session, foreign, 'a tenant');
     const mine = shared ? own.get(relation.name) : undefined;
+    if (relation.kind === 'r' || relation.kind === 'p') tally.plannedOnce = await plannedOnce(session, relation);
     if (mine !== undefined) {
       await tally.try(session, ownAttempts(relation, mine, victim), 'a tenant');
       const points = relation.foreignKeys
@@ -128,6 +133,21 @@ async function constraintsNow({ sql }: ProbeSession): Promise<boolean> {
     if (isConnectionFailure(error)) throw error;
     await sql.unsafe('rollback to savepoint constraints');
     return false;
+  }
+}
+
+/** An InitPlan prints without the function that it calls; a condition on rows prints with it. */
+async function plannedOnce({ sql }: ProbeSession, { schema, name }: ProbeRelation): Promise<boolean> {
+  await sql.unsafe('savepoint plan');
+  try {
+    const text = JSON.stringify(await sql.unsafe(`explain (costs off) select from ${qualifiedName(schema, name)}`));
+    return text.includes('InitPlan') && !/tenancy\.(?:current_tenant_id|require_tenant|in_maintenance)\(/.test(text);
+  } catch (error) {
+    if (isConnectionFailure(error)) throw error;
+    // The planner called the function itself, to estimate: it stands beside a column.
+    return false;
+  } finally {
+    await sql.unsafe('rollback to savepoint plan');
   }
 }
 

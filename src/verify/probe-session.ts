@@ -12,6 +12,11 @@ export class ProbeSession {
     this.#sign = sign;
   }
 
+  /** A tenant's signed context for this session. */
+  sign(tenantId: string): string {
+    return this.#sign(tenantId);
+  }
+
   /** From here on the session is this tenant; undefined stands for no context at all. */
   async become(tenantId: string | undefined): Promise<void> {
     await this.sql`select set_config('tenancy.context', ${tenantId === undefined ? '' : this.#sign(tenantId)}, true)`;
@@ -32,4 +37,26 @@ export class ProbeSession {
       return { code };
     });
   }
+}
+
+/** Contexts that no signer made; each should be refused. */
+export async function forgedContexts(
+  session: ProbeSession,
+  tenants: { readonly victim: string; readonly intruder: string },
+): Promise<{ readonly checked: number; readonly accepted: readonly string[] }> {
+  const signed = session.sign(tenants.intruder);
+  const parts = signed.split(':');
+  const forged = {
+    'a context without a signature': [...parts.slice(0, -1), ''].join(':'),
+    'a context signed for another tenant': parts.map((part, index) => (index === 2 ? tenants.victim : part)).join(':'),
+    'a context whose life was prolonged': parts.map((part, index) => (index === 4 ? String(Number(part) + 1) : part)).join(':'),
+    'a bare tenant id': tenants.victim,
+  };
+  const accepted: string[] = [];
+  for (const [what, context] of Object.entries(forged)) {
+    await session.sql`select set_config('tenancy.context', ${context}, true)`;
+    const [outcome] = await session.attempt([{ text: 'select tenancy.current_tenant_id()' }]);
+    if (outcome === undefined || !('code' in outcome) || outcome.code !== '42501') accepted.push(what);
+  }
+  return { checked: Object.keys(forged).length, accepted };
 }
