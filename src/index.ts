@@ -30,6 +30,8 @@ export {
   DecryptionError,
   EncryptedColumnError,
   InvalidTenantIdError,
+  IsolationError,
+  type IsolationFinding,
   KeyManagerError,
   type KeyManagerFailure,
   LaneLostError,

@@ -3,6 +3,7 @@ import { inTransaction } from '../sql/transaction.ts';
 import type { CheckResult, DatabaseCheck, VerifiedDatabase } from './database-check.ts';
 import { checkFoundation } from './foundation-check.ts';
 import { checkGrants } from './grant-check.ts';
+import { checkGuard } from './guard-check.ts';
 import { checkHardening } from './hardening-check.ts';
 import { checkIndexes } from './index-check.ts';
 import { checkKeys } from './key-check.ts';
@@ -18,6 +19,7 @@ const checks: readonly DatabaseCheck[] = [
   checkObjects,
   checkRoles,
   checkHardening,
+  checkGuard,
   checkIndexes,
 ];
 
