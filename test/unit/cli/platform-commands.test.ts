@@ -146,7 +146,7 @@ describe('verify', () => {
 
   test('--checks reaches the control plane; what it does not know is refused', async () => {
     const asked: unknown[] = [];
-    const verify = async (options?: { checks?: string }) => {
+    const verify = async (options?: { readonly checks?: string | undefined }) => {
       asked.push(options?.checks);
       return { findings: [], checked: 1, ok: true };
     };
