@@ -8,7 +8,8 @@ declare
   made record;
 begin
   for made in
-    select n.nspname as schema, c.relname as name
+    -- A table that comes with a foreign key is named twice.
+    select distinct n.nspname as schema, c.relname as name
     from pg_catalog.pg_event_trigger_ddl_commands() d join pg_catalog.pg_class c on c.oid = d.objid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.relkind in ('r', 'p') and c.relname <> 'pgmigrations' and not c.relrowsecurity
       -- Provisioning marks the schemas of tenants with a comment.
