@@ -1,21 +1,20 @@
-import type { Sql, TransactionSql } from 'postgres';
-import { failureCode } from '../catalog/catalog-failure.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
 import { type ProbeRow, returningText } from './probe-attempts.ts';
 import type { ProbeForeignKey, ProbeRelation } from './probe-facts.ts';
+import type { ProbeSession } from './probe-session.ts';
 import { probeValue, probeVariants } from './probe-values.ts';
 
 /** One synthetic tenant's rows in a schema, by table. */
 export class ProbeRows {
   readonly tenant: string;
-  readonly #sql: Sql | TransactionSql;
+  readonly #session: ProbeSession;
   readonly #rows = new Map<string, ProbeRow>();
   /** Rows of reference tables, which foreign keys may point at; undefined where there is none. */
   readonly #references: Map<string, ProbeRow | undefined>;
 
-  /** @param sql the service login's transaction, under this tenant's context whenever a method is called */
-  constructor(sql: Sql | TransactionSql, tenant: string, references: Map<string, ProbeRow | undefined>) {
-    this.#sql = sql;
+  /** @param session under this tenant's context whenever a method is called */
+  constructor(session: ProbeSession, tenant: string, references: Map<string, ProbeRow | undefined>) {
+    this.#session = session;
     this.tenant = tenant;
     this.#references = references;
   }
@@ -41,19 +40,17 @@ export class ProbeRows {
       const text = returningText(table, new Map([...values, ...parents, ['tenant_id', this.tenant]]));
       if (text === last) continue;
       last = text;
-      await this.#sql.unsafe('savepoint probe');
-      try {
-        const [made] = await this.#sql.unsafe<{ values: (string | null)[] }[]>(text);
-        await this.#sql.unsafe('release savepoint probe');
-        if (made === undefined) return 'the insert was swallowed';
-        this.#rows.set(table.name, new Map(table.columns.map(({ name }, index) => [name, made.values[index] ?? null])));
-        return undefined;
-      } catch (error) {
-        await this.#sql.unsafe('rollback to savepoint probe');
-        failure ??= failureCode(error) ?? 'unknown';
+      const made = await this.#session.keep<{ values: (string | null)[] }>(text);
+      if ('code' in made) {
+        failure ??= made.code;
         // Another value may please a check; nothing else gets better by it.
-        if (!/^2[23]/.test(failureCode(error) ?? '')) return failureCode(error) ?? failure;
+        if (!/^2[23]/.test(made.code)) return made.code;
+        continue;
       }
+      const { row: kept } = made;
+      if (kept === undefined) return 'the insert was swallowed';
+      this.#rows.set(table.name, new Map(table.columns.map(({ name }, index) => [name, kept.values[index] ?? null])));
+      return undefined;
     }
     return failure;
   }
@@ -80,19 +77,10 @@ export class ProbeRows {
   async #reference(key: ProbeForeignKey): Promise<ProbeRow | undefined> {
     const name = qualifiedName(key.schema, key.table);
     if (this.#references.has(name)) return this.#references.get(name);
-    await this.#sql.unsafe('savepoint reference');
-    try {
-      const [row] = await this.#sql.unsafe<{ value: Record<string, unknown> }[]>(
-        `select (select json_object_agg(key, value) from json_each_text(to_json(r))) as value from ${name} r limit 1`,
-      );
-      await this.#sql.unsafe('release savepoint reference');
-      const found =
-        row === undefined ? undefined : new Map(Object.entries(row.value).map(([column, value]) => [column, value as string | null]));
-      this.#references.set(name, found);
-    } catch {
-      await this.#sql.unsafe('rollback to savepoint reference');
-      this.#references.set(name, undefined);
-    }
+    const read = await this.#session.keep<{ value: Record<string, string | null> }>(
+      `select (select json_object_agg(key, value) from json_each_text(to_json(r))) as value from ${name} r limit 1`,
+    );
+    this.#references.set(name, 'code' in read || read.row === undefined ? undefined : new Map(Object.entries(read.row.value)));
     return this.#references.get(name);
   }
 }

@@ -1,4 +1,3 @@
-import { isConnectionFailure } from '../catalog/catalog-failure.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
 import type { VerifiedSchema } from './database-check.ts';
 import { foreignAttempts, ownAttempts, type ProbeAttempt, type ProbeRow, referenceAttempt, verdict } from './probe-attempts.ts';
@@ -65,9 +64,9 @@ export async function probeSchema(
   const tables = parentsFirst(relations.filter(({ kind, parent }) => (kind === 'r' || kind === 'p') && parent === null));
   const references = new Map<string, ProbeRow | undefined>();
   const [theirs, spare, own] = [
-    new ProbeRows(session.sql, victim, references),
-    new ProbeRows(session.sql, victim, references),
-    new ProbeRows(session.sql, intruder, references),
+    new ProbeRows(session, victim, references),
+    new ProbeRows(session, victim, references),
+    new ProbeRows(session, intruder, references),
   ];
 
   await session.become(victim);
@@ -94,61 +93,47 @@ export async function probeSchema(
     }
   }
   const immediate = await constraintsNow(session);
+  // A partition is tried with the row of the whole: policies speak before PostgreSQL says that the row belongs elsewhere.
+  const foreignOf = (relation: ProbeRelation): readonly ProbeAttempt[] =>
+    foreignAttempts(relation, theirs.get(rootOf(relation, relations).name), intruder);
+  await session.become(intruder);
   for (const relation of relations) {
-    // A partition is tried with the row of the whole: policies speak before PostgreSQL says that the row belongs elsewhere.
     const tally = tallies.get(relation.name)!;
-    const root = rootOf(relation, relations);
-    const foreign = foreignAttempts(relation, theirs.get(root.name), intruder);
-    await session.become(intruder);
-    await tally.try(session, foreign, 'a tenant');
-    const mine = shared ? own.get(relation.name) : undefined;
+    await tally.try(session, foreignOf(relation), 'a tenant');
     if (relation.kind === 'r' || relation.kind === 'p') tally.plannedOnce = await plannedOnce(session, relation);
-    if (mine !== undefined) {
-      await tally.try(session, ownAttempts(relation, mine, victim), 'a tenant');
-      const points = relation.foreignKeys
-        .filter((key) => key.schema === relation.schema)
-        .flatMap((key) => {
-          const parent = spare.get(key.table);
-          const attempt = parent === undefined || !immediate ? undefined : referenceAttempt(relation, mine, key, parent);
-          if (parent === undefined || !immediate)
-            tally.untried.push(`whether a tenant refers to a row of another, by ${key.name} (there is no second row)`);
-          return attempt === undefined ? [] : [attempt];
-        });
-      await tally.try(session, points, 'a tenant');
-    }
-    await session.become(undefined);
-    const without = foreign.filter(({ id }) => id !== 'probe-truncate');
-    await tally.try(session, without, 'a session without a tenant');
+    const mine = shared ? own.get(relation.name) : undefined;
+    if (mine === undefined) continue;
+    const points = relation.foreignKeys
+      .filter((key) => key.schema === relation.schema)
+      .flatMap((key) => {
+        const parent = spare.get(key.table);
+        const attempt = parent === undefined || !immediate ? undefined : referenceAttempt(relation, mine, key, parent);
+        if (parent === undefined || !immediate)
+          tally.untried.push(`whether a tenant refers to a row of another, by ${key.name} (there is no second row)`);
+        return attempt === undefined ? [] : [attempt];
+      });
+    await tally.try(session, [...ownAttempts(relation, mine, victim), ...points], 'a tenant');
+  }
+  await session.become(undefined);
+  for (const relation of relations) {
+    const attempts = foreignOf(relation).filter(({ id }) => id !== 'probe-truncate');
+    await tallies.get(relation.name)!.try(session, attempts, 'a session without a tenant');
   }
   return [...tallies.values()];
 }
 
 /** Checks that a COMMIT would make, which there is none of, are made after each statement instead; false where one fails already. */
-async function constraintsNow({ sql }: ProbeSession): Promise<boolean> {
-  await sql.unsafe('savepoint constraints');
-  try {
-    await sql.unsafe('set constraints all immediate');
-    return true;
-  } catch (error) {
-    if (isConnectionFailure(error)) throw error;
-    await sql.unsafe('rollback to savepoint constraints');
-    return false;
-  }
+async function constraintsNow(session: ProbeSession): Promise<boolean> {
+  return !('code' in (await session.keep('set constraints all immediate')));
 }
 
 /** An InitPlan prints without the function that it calls; a condition on rows prints with it. */
-async function plannedOnce({ sql }: ProbeSession, { schema, name }: ProbeRelation): Promise<boolean> {
-  await sql.unsafe('savepoint plan');
-  try {
-    const text = JSON.stringify(await sql.unsafe(`explain (costs off) select from ${qualifiedName(schema, name)}`));
-    return text.includes('InitPlan') && !/tenancy\.(?:current_tenant_id|require_tenant|in_maintenance)\(/.test(text);
-  } catch (error) {
-    if (isConnectionFailure(error)) throw error;
-    // The planner called the function itself, to estimate: it stands beside a column.
-    return false;
-  } finally {
-    await sql.unsafe('rollback to savepoint plan');
-  }
+async function plannedOnce(session: ProbeSession, { schema, name }: ProbeRelation): Promise<boolean> {
+  const answer = await session.keep<{ plan: unknown }>(`explain (costs off, format json) select from ${qualifiedName(schema, name)}`);
+  // Refused, the planner called the function itself, to estimate: it stands beside a column.
+  if ('code' in answer) return false;
+  const text = JSON.stringify(answer.row);
+  return text.includes('InitPlan') && !/tenancy\.(?:current_tenant_id|require_tenant|in_maintenance)\(/.test(text);
 }
 
 async function insertAll(

@@ -24,19 +24,43 @@ export class ProbeSession {
 
   /** Tries statements one by one, each undone at once; all of them travel together. */
   async attempt(attempts: readonly Pick<ProbeAttempt, 'text'>[]): Promise<readonly ProbeOutcome[]> {
-    const answers = attempts.map(({ text }) =>
-      // The driver sends a statement when it is awaited, in this order.
-      Promise.allSettled([this.sql.unsafe('savepoint attempt'), this.sql.unsafe(text), this.sql.unsafe('rollback to savepoint attempt')]),
-    );
-    return (await Promise.all(answers)).map(([marked, tried, undone]) => {
-      if (marked.status === 'rejected') throw marked.reason;
-      if (undone.status === 'rejected') throw undone.reason;
-      if (tried.status === 'fulfilled') return { count: tried.value.count ?? 0 };
-      const code = failureCode(tried.reason);
-      if (code === undefined || isConnectionFailure(tried.reason)) throw tried.reason;
-      return { code };
+    if (attempts.length === 0) return [];
+    // The driver sends a statement when it is awaited, in this order.
+    const [marked, ...answers] = await Promise.all([
+      Promise.allSettled([this.sql.unsafe('savepoint attempt')]),
+      ...attempts.map(({ text }) => Promise.allSettled([this.sql.unsafe(text), this.sql.unsafe('rollback to savepoint attempt')])),
+    ]);
+    if (marked[0].status === 'rejected') throw marked[0].reason;
+    await this.sql.unsafe('release savepoint attempt');
+    return answers.map(([tried, undone]) => {
+      if (undone?.status === 'rejected') throw undone.reason;
+      return outcomeOf(tried);
     });
   }
+
+  /** One statement that stays if it succeeds, and is undone if it does not; in one round trip when it does. */
+  async keep<T extends Record<string, unknown>>(text: string): Promise<{ readonly row: T | undefined } | { readonly code: string }> {
+    const [marked, tried, kept] = await Promise.allSettled([
+      this.sql.unsafe('savepoint kept'),
+      this.sql.unsafe<T[]>(text),
+      this.sql.unsafe('release savepoint kept'),
+    ]);
+    if (marked.status === 'rejected') throw marked.reason;
+    if (tried.status === 'fulfilled') {
+      if (kept.status === 'rejected') throw kept.reason;
+      return { row: tried.value[0] };
+    }
+    const outcome = outcomeOf(tried);
+    await this.sql.unsafe('rollback to savepoint kept');
+    return outcome as { readonly code: string };
+  }
+}
+
+function outcomeOf(tried: PromiseSettledResult<{ readonly count: number | null }>): ProbeOutcome {
+  if (tried.status === 'fulfilled') return { count: tried.value.count ?? 0 };
+  const code = failureCode(tried.reason);
+  if (code === undefined || isConnectionFailure(tried.reason)) throw tried.reason;
+  return { code };
 }
 
 /** Contexts that no signer made; each should be refused. */

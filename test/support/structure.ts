@@ -37,8 +37,8 @@ export async function structureOf(sql: Sql, schemas: readonly string[], names: R
       (select string_agg(coalesce(r.rolname, 'public'), ', ') from unnest(p.polroles) o left join pg_roles r on r.oid = o), coalesce(pg_get_expr(p.polqual, p.polrelid), '-'), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '-'))
     from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace where ${inSchemas('n.nspname')}
     union all
-    select format('function %s returns %s, %s, %s%s%s, md5 of its body %s', p.oid::regprocedure, pg_get_function_result(p.oid), l.lanname,
-      case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end, case when p.prosecdef then ', security definer' end, ', set ' || array_to_string(p.proconfig, ', '), md5(p.prosrc))
+    select format('function %s returns %s, %s, %s%s%s as %s', p.oid::regprocedure, pg_get_function_result(p.oid), l.lanname,
+      case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end, case when p.prosecdef then ', security definer' end, ', set ' || array_to_string(p.proconfig, ', '), regexp_replace(p.prosrc, '\\s+', ' ', 'g'))
     from pg_proc p join pg_language l on l.oid = p.prolang join pg_namespace n on n.oid = p.pronamespace where ${inSchemas('n.nspname')}
     union all
     select format('event trigger %s on %s: %s%s', e.evtname, e.evtevent, array_to_string(e.evttags, ', '), case e.evtenabled when 'A' then ' (always)' end) from pg_event_trigger e

@@ -36,9 +36,7 @@ afterAll(async () => {
 });
 
 test('50 tables, each pointing at the one before: everything is tried, nothing gets through', async () => {
-  const begin = performance.now();
   const { checked, findings } = await assertIsolated(platform);
-  process.stdout.write(`${checked} attempts on ${tables} tables in ${Math.round(performance.now() - begin)} ms\n`);
   expect(findings).toEqual([]);
   expect(checked).toBeGreaterThan(tables * 15);
   await expect(assertIsolated(platform.control)).resolves.toMatchObject({ ok: true });
