@@ -132,6 +132,21 @@ export interface ControlPlane extends AsyncDisposable {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**
+   * Makes a new key for signed contexts, installs it in every database and lets services sign with it, which they do within moments.
+   * Nothing is refused meanwhile: both keys are valid until {@link ControlPlane.retireContextKeys}. Running it again after a failure is
+   * safe.
+   *
+   * @throws {ConfigurationError} before anybody signs with it, when a cluster of the catalog was not given to this control plane
+   */
+  rotateContextKey(): Promise<{ readonly keyId: string }>;
+  /**
+   * Takes all context keys but the newest out of use: contexts that they signed are refused from then on. Other control planes that are
+   * open must be opened anew.
+   *
+   * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
+   */
+  retireContextKeys(): Promise<{ readonly retired: readonly string[] }>;
+  /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *
    * @throws {ConfigurationError} when the limit is no whole number from 1 to 10,000

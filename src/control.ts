@@ -13,6 +13,7 @@ import type { ControlPlane, InitReport, TenantDetails } from './control-plane.ts
 import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
+import { ContextRotation } from './lifecycle/context-rotation.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
 import { TenantChanges } from './lifecycle/tenant-changes.ts';
@@ -86,6 +87,7 @@ interface Opened {
   readonly owners: OwnerAccess;
   readonly migrations: MigrationPlane;
   readonly onboarding: Onboarding;
+  readonly rotation: ContextRotation;
   readonly auditor: Auditor;
 }
 
@@ -183,6 +185,14 @@ class WiredControlPlane implements ControlPlane {
     return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl }, options);
   }
 
+  async rotateContextKey() {
+    return { keyId: await (await this.#open()).rotation.rotate() };
+  }
+
+  async retireContextKeys() {
+    return { retired: await (await this.#open()).rotation.retire() };
+  }
+
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
     return await new AuditReader((await this.#open()).catalog).entries(filter);
   }
@@ -228,7 +238,8 @@ class WiredControlPlane implements ControlPlane {
     const placements = new PlacementStore(catalog);
     const auditor = new Auditor([new PostgresAuditSink({ session: catalog })]);
     const keys = new PlatformKeys({ store: keyStore, managers });
-    const vault = new CredentialVault({ store: new CredentialStore(catalog), keys: keyStore, managers });
+    const credentials = new CredentialStore(catalog);
+    const vault = new CredentialVault({ store: credentials, keys: keyStore, managers });
     const authority = new ContextAuthority({ store: keyStore, managers });
     const owners = new OwnerAccess({ vault, authority, adminUrls: new Map(definitions.map(({ id, adminUrl: url }) => [id, url])) });
     const migrations = new MigrationPlane({
@@ -265,6 +276,7 @@ class WiredControlPlane implements ControlPlane {
       owners,
       migrations,
       onboarding,
+      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
       auditor,
     };
   }

@@ -1,7 +1,6 @@
 import type { Sql } from 'postgres';
 import { failureCode } from '../catalog/catalog-failure.ts';
 import { newTableGuard } from '../rls/policy.ts';
-import type { DatabaseNames } from './install-database.ts';
 
 /**
  * Closes tables of tenants' schemas from the moment in which they are made, by an event trigger (rls-policies/new-tables.sql); idempotent.
@@ -10,7 +9,7 @@ import type { DatabaseNames } from './install-database.ts';
  * @param inDatabase the administrator's client on the database, in which schema `tenancy` stands
  * @returns whether it stands now
  */
-export async function guardNewTables(inDatabase: Sql, names: Pick<DatabaseNames, 'owner' | 'app'>): Promise<boolean> {
+export async function guardNewTables(inDatabase: Sql, names: { readonly owner: string; readonly app: string }): Promise<boolean> {
   const sql = newTableGuard({ ownerRole: names.owner, appRole: names.app });
   const [found] = await inDatabase<{ source: string }[]>`
     select p.prosrc as source from pg_catalog.pg_event_trigger e join pg_catalog.pg_proc p on p.oid = e.evtfoid
