@@ -7,7 +7,7 @@ import type { Placement } from './catalog/placement.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
 import type { Tenant, TenantStatus } from './tenant/tenant.ts';
-import type { VerifyReport } from './verify/finding.ts';
+import type { VerifyOptions, VerifyReport } from './verify/finding.ts';
 
 /** What `init` made or found. */
 export interface InitReport {
@@ -120,10 +120,11 @@ export interface ControlPlane extends AsyncDisposable {
   /** What each target has and lacks, from the catalog alone: no tenant database is connected to. */
   migrationStatus(): Promise<readonly MigrationStatus[]>;
   /**
-   * Compares every database that holds tenants with what should be there, from PostgreSQL's system catalogs; writes nothing
-   * (docs/operations.md, "Tenants"). One database that can't be entered ends it: nothing would be proven about it.
+   * Compares every database that holds tenants with what should be there, from PostgreSQL's system catalogs, and tries as the service
+   * login what one tenant must not do to another (docs/operations.md, "Tenants"). What it tries is rolled back: only sequences go on. One
+   * database that can't be entered ends it: nothing would be proven about it.
    *
-   * @param options `signal` ends it before the next database
+   * @param options which checks, and a `signal` that ends it before the next database
    * @throws {AbortedError} when the signal fired
    * @example
    * ```ts
@@ -131,7 +132,22 @@ export interface ControlPlane extends AsyncDisposable {
    * if (!ok || checked === 0) throw new Error(findings.map(({ location, message }) => `${location}: ${message}`).join('\n'));
    * ```
    */
-  verify(options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifyReport>;
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Makes a new key for signed contexts, installs it in every database and lets services sign with it, which they do within moments.
+   * Nothing is refused meanwhile: both keys are valid until {@link ControlPlane.retireContextKeys}. Running it again after a failure is
+   * safe.
+   *
+   * @throws {ConfigurationError} before anybody signs with it, when a cluster of the catalog was not given to this control plane
+   */
+  rotateContextKey(): Promise<{ readonly keyId: string }>;
+  /**
+   * Takes all context keys but the newest out of use: contexts that they signed are refused from then on. Other control planes that are
+   * open must be opened anew.
+   *
+   * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
+   */
+  retireContextKeys(): Promise<{ readonly retired: readonly string[] }>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

@@ -17,6 +17,7 @@ import type { ControlPlane, InitReport, TenantDetails } from './control-plane.ts
 import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
+import { ContextRotation } from './lifecycle/context-rotation.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
 import { TenantChanges } from './lifecycle/tenant-changes.ts';
@@ -51,7 +52,7 @@ export type { ClusterDefinition } from './provision/cluster-definition.ts';
 export type { ProvisionOptions, ProvisionReport, ProvisionStep } from './provision/provision-report.ts';
 export { parseTenantConfig, type TenantConfig, type TenantConfigInput } from './tenant/tenant-config.ts';
 export { type LocatedConfigIssue, readTenantConfig } from './tenant/tenant-config-file.ts';
-export type { Finding, Severity, VerifyReport } from './verify/finding.ts';
+export type { Finding, Severity, VerifyOptions, VerifyReport } from './verify/finding.ts';
 
 /** What {@link createControlPlane} takes. It holds administrators' passwords: it belongs to platform engineers, never to a service. */
 export interface ControlPlaneOptions {
@@ -93,6 +94,7 @@ interface Opened {
   readonly owners: OwnerAccess;
   readonly migrations: MigrationPlane;
   readonly onboarding: Onboarding;
+  readonly rotation: ContextRotation;
   readonly auditor: Auditor;
 }
 
@@ -186,8 +188,17 @@ class WiredControlPlane implements ControlPlane {
   }
 
   async verify(...[options]: Parameters<ControlPlane['verify']>) {
-    const { tenants, owners } = await this.#open();
-    return await verifyPlatform({ tenants, owners }, options?.signal);
+    const { tenants, owners, vault, authority } = await this.#open();
+    const catalogUrl = urlFor(this.#options.catalog.adminUrl, { database: this.#names.catalogDatabase });
+    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl }, options);
+  }
+
+  async rotateContextKey() {
+    return { keyId: await (await this.#open()).rotation.rotate() };
+  }
+
+  async retireContextKeys() {
+    return { retired: await (await this.#open()).rotation.retire() };
   }
 
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
@@ -250,7 +261,8 @@ class WiredControlPlane implements ControlPlane {
       openChain: async () => await openAuditChain({ store: keyStore, managers }),
     });
     const keys = new PlatformKeys({ store: keyStore, managers });
-    const vault = new CredentialVault({ store: new CredentialStore(catalog), keys: keyStore, managers });
+    const credentials = new CredentialStore(catalog);
+    const vault = new CredentialVault({ store: credentials, keys: keyStore, managers });
     const authority = new ContextAuthority({ store: keyStore, managers });
     const owners = new OwnerAccess({ vault, authority, adminUrls: new Map(definitions.map(({ id, adminUrl: url }) => [id, url])) });
     const migrations = new MigrationPlane({
@@ -287,6 +299,7 @@ class WiredControlPlane implements ControlPlane {
       owners,
       migrations,
       onboarding,
+      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
       auditor,
     };
   }

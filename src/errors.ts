@@ -371,3 +371,34 @@ export class MigrationError extends TenancyError {
     this.migration = options.migration;
   }
 }
+
+// ── verification ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What of a finding of `verify` an error tells. */
+export interface IsolationFinding {
+  /** Stable id such as `probe-read`. */
+  readonly id: string;
+  /** How bad it is. */
+  readonly severity: 'info' | 'warning' | 'error' | 'critical';
+  /** Cluster, database and the object's qualified name. */
+  readonly location: string;
+  /** What is wrong there. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+/**
+ * Raised by `assertIsolated` when one tenant could do something to another's rows, or when nothing could be tried; a test framework
+ * prints its message, which lists what got through.
+ */
+export class IsolationError extends TenancyError {
+  override readonly code = 'ISOLATION';
+  /** What got through, and what could not be tried. */
+  readonly findings: readonly IsolationFinding[];
+
+  constructor(message: string, options: TenancyErrorOptions & { readonly findings: readonly IsolationFinding[] }) {
+    super(message, options);
+    this.findings = Object.freeze([...options.findings]);
+  }
+}

@@ -40,6 +40,8 @@ export {
   DecryptionError,
   EncryptedColumnError,
   InvalidTenantIdError,
+  IsolationError,
+  type IsolationFinding,
   KeyManagerError,
   type KeyManagerFailure,
   LaneLostError,

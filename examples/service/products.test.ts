@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { CrossTenantAccessError } from '@godseye/tenancy';
-import { createTestPlatform, type TestPlatform } from '@godseye/tenancy/testing';
+import { assertIsolated, createTestPlatform, type TestPlatform } from '@godseye/tenancy/testing';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as schema from './schema.ts';
@@ -39,4 +39,9 @@ test('another tenant’s id is refused, and the refusal is in the audit log', as
   const attempt = tenancy.run('acme', () => tenancy.db.select().from(products).where(eq(products.tenantId, 'globex')));
   await expect(attempt).rejects.toThrow(CrossTenantAccessError);
   expect(await control.auditEntries({ tenantId: 'acme', outcome: 'refused' })).toHaveLength(1);
+});
+
+test('no tenant reaches another, on any table', async () => {
+  const { checked } = await assertIsolated(platform);
+  expect(checked).toBeGreaterThan(20);
 });

@@ -47,6 +47,15 @@ export class CredentialStore {
     );
   }
 
+  /** Every database that services have a login for. */
+  async databases(): Promise<readonly DatabaseAddress[]> {
+    const rows = await this.#session.query(
+      { doing: 'reading which databases there are' },
+      (sql) => sql<{ cluster_id: string; database: string }[]>`select cluster_id, database from tenancy.service_credentials order by 1, 2`,
+    );
+    return rows.map((row) => ({ clusterId: row.cluster_id, database: row.database }));
+  }
+
   async remove(kind: CredentialKind, address: DatabaseAddress): Promise<void> {
     await this.#session.query(
       { doing: `removing the ${kind} login of ${address.clusterId}/${address.database}` },

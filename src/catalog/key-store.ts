@@ -142,6 +142,29 @@ export class KeyStore {
     );
     return rows.length > 0;
   }
+
+  /**
+   * Retires every context master but the newest, once that one is old enough for each service to sign with it and for contexts of the others
+   * to have expired.
+   *
+   * @param graceSeconds how old the newest must be, by the catalog server's clock
+   * @returns the ids of those retired now; undefined when the newest is too young
+   */
+  async retireContextMasters(graceSeconds: number): Promise<readonly string[] | undefined> {
+    const [row] = await this.#session.query(
+      { doing: 'retiring context masters' },
+      (sql) => sql<{ ready: boolean; retired: string[] }[]>`
+      with newest as (
+        select key_id, created_at < now() - make_interval(secs => ${graceSeconds}) as ready from tenancy.context_masters
+        where retired_at is null order by created_at desc, key_id desc limit 1
+      ), retired as (
+        update tenancy.context_masters m set retired_at = now() from newest
+        where newest.ready and m.retired_at is null and m.key_id <> newest.key_id returning m.key_id
+      )
+      select coalesce((select ready from newest), false) as ready, coalesce((select json_agg(key_id) from retired), '[]'::json) as retired`,
+    );
+    return row?.ready === true ? row.retired : undefined;
+  }
 }
 
 function kekOf(row: unknown): Kek {

@@ -18,7 +18,7 @@ Exit codes:
   0  done
   1  failed, or interrupted (a second Ctrl-C ends at once with 130)
   2  wrong arguments or configuration; nothing was attempted
-  3  verify: findings at level error or critical; audit verify: findings
+  3  verify: findings at level error or critical (--fail-on), or nothing was checked; audit verify: findings
   4  migrate up: some targets failed
 
 Configuration: --config, else the variable TENANCY_CONFIG, else ./tenancy.yaml. Its values may hold \${VARIABLE}.

@@ -25,6 +25,11 @@ export class ContextAuthority {
     for (const master of masters) await installContextKey(owner, { keyId: master.keyId, key: await this.#keyOf(master, address) });
   }
 
+  /** Installs one master's key, which may sign nothing yet. */
+  async installMaster(owner: Sql, address: DatabaseAddress, master: Pick<ContextMaster, 'keyId' | 'wrapped'>): Promise<void> {
+    await installContextKey(owner, { keyId: master.keyId, key: await this.#keyOf(master, address) });
+  }
+
   /** Signs for one login of one database. */
   async signer(address: DatabaseAddress, audience: string): Promise<ContextSigner> {
     const master = (await this.#store.contextMasters()).find((candidate) => candidate.retiredAt === undefined);
@@ -32,7 +37,7 @@ export class ContextAuthority {
     return new ContextSigner({ key: await this.#keyOf(master, address), keyId: master.keyId, database: address.database, audience });
   }
 
-  async #keyOf(master: ContextMaster, address: DatabaseAddress) {
+  async #keyOf(master: Pick<ContextMaster, 'keyId' | 'wrapped'>, address: DatabaseAddress) {
     const key = await this.#managers.for(master.wrapped.provider).unwrap(master.wrapped, contextMasterContext);
     return deriveContextKey(key, { keyId: master.keyId, clusterId: address.clusterId, database: address.database });
   }

@@ -5,6 +5,7 @@ import { applySqlSet } from '../sql/sql-set.ts';
 import { urlFor, withClient } from './admin-client.ts';
 import type { ContextAuthority } from './context-authority.ts';
 import type { CredentialVault } from './credential-vault.ts';
+import { guardNewTables } from './guard-new-tables.ts';
 import { ensureLogin, ensureMembership } from './login.ts';
 import { closeOwnPublicSchema, closePublicSchema, createTenantDatabase } from './tenant-database.ts';
 
@@ -49,7 +50,8 @@ export async function installDatabase(
     await parts.vault.ensure('service', address, names.app, setPassword);
     return { created: await createTenantDatabase(admin, names), owner: ownerLogin };
   });
-  await withClient(urlFor(adminUrl, { database: names.database }), async (admin) => await closePublicSchema(admin, names.owner));
+  const inDatabase = urlFor(adminUrl, { database: names.database });
+  await withClient(inDatabase, async (admin) => await closePublicSchema(admin, names.owner));
   const applied = await withClient(urlFor(adminUrl, { database: names.database, ...owner }), async (sql) => {
     await closeOwnPublicSchema(sql);
     const files = await applySqlSet(sql, 'database', { owner: names.owner, app: names.app });
@@ -57,6 +59,7 @@ export async function installDatabase(
     await installReferenceRows(sql, names);
     return files;
   });
+  await withClient(inDatabase, async (admin) => await guardNewTables(admin, names));
   return { created, owner, applied };
 }
 

@@ -57,6 +57,11 @@ export class OwnerAccess {
     return url;
   }
 
+  /** Forgets all: what their contexts are signed with may have been retired. */
+  clear(): void {
+    this.#known.clear();
+  }
+
   /** Forgets a database that is gone. */
   forget({ clusterId, database }: DatabaseAddress): void {
     this.#known.delete(`${clusterId}/${database}`);

@@ -1,3 +1,4 @@
+import type { ContextMaster } from '../catalog/context-master.ts';
 import type { Kek, KeyStore } from '../catalog/key-store.ts';
 import { ResidencyError } from '../errors.ts';
 import { contextMasterContext } from '../keys/key-context.ts';
@@ -22,6 +23,14 @@ export class PlatformKeys {
     if (before.length > 0) return false;
     const { wrapped } = await this.#managers.primary.generateDataKey(kek.keyRef, contextMasterContext);
     return await this.#store.insertContextMaster('k1', wrapped);
+  }
+
+  /** A context master under the next free id, recorded nowhere yet. */
+  async nextContextMaster(): Promise<Pick<ContextMaster, 'keyId' | 'wrapped'>> {
+    const numbers = (await this.#store.contextMasters()).map(({ keyId }) => Number(/^k(\d+)$/.exec(keyId)?.[1] ?? 0));
+    const kek = await this.#platformKek(this.#managers.primary);
+    const { wrapped } = await this.#managers.primary.generateDataKey(kek.keyRef, contextMasterContext);
+    return { keyId: `k${Math.max(0, ...numbers) + 1}`, wrapped };
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { inTransaction } from '../sql/transaction.ts';
+import { closedFunctions } from './closed-functions.ts';
 
 /**
  * Makes a database that nobody but its owner and its service login can enter: PUBLIC may by default connect to every database and
@@ -27,19 +28,14 @@ export async function dropTenantDatabase(admin: Sql, database: string): Promise<
   await admin.unsafe(`drop database if exists ${quoteIdentifier(database)} with (force)`);
 }
 
-/** PostgreSQL's functions on large objects, which have owners but no tenants. */
-const largeObjectFunctions = '^(?:lo_[a-z0-9_]+|loread|lowrite)$';
-/** All lanes of a database log in as one role, and a role may end its own sessions: other tenants' too. */
-const signalFunctions = '^pg_(?:cancel|terminate)_backend$';
-
 /**
  * Takes from PUBLIC what a new database gives it and what no policy holds back:
  * - schema `public`, where before PostgreSQL 15 everybody may create tables: one that a tenant's session makes could stand in the way of another's;
  * - the language plpgsql, with which a DO block runs what a lane refuses, and swallows its own refusal;
- * - large objects, which every session of a login may read and write;
- * - ending the sessions and statements of other tenants.
+ * - {@link closedFunctions}: large objects, ending other sessions, statements made out of texts and the like.
  *
- * An administrator who is no superuser may lack the right to take the last three; PostgreSQL then leaves them with a warning.
+ * An administrator who is no superuser may lack the right to take the last two; PostgreSQL then leaves them with a warning, and `verify`
+ * says so.
  *
  * @param inDatabase the administrator's client on the new database
  * @param owner the role that migrates, which keeps the language for its functions
@@ -49,7 +45,7 @@ export async function closePublicSchema(inDatabase: Sql, owner: string): Promise
   await inDatabase.unsafe(`grant usage on language plpgsql to ${quoteIdentifier(owner)}; revoke usage on language plpgsql from public`);
   const functions = await inDatabase<{ signature: string }[]>`
     select p.oid::regprocedure::text as signature from pg_catalog.pg_proc p
-    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ any (array[${largeObjectFunctions}, ${signalFunctions}])
+    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ ${closedFunctions.map(({ pattern }) => `(?:${pattern})`).join('|')}
       and pg_catalog.has_function_privilege('public', p.oid, 'execute')`;
   if (functions.length === 0) return;
   await inDatabase.unsafe(functions.map(({ signature }) => `revoke execute on function ${signature} from public`).join('; '));

@@ -64,6 +64,11 @@ export function referencePoliciesFor(table: {
   return [render('reference-rows', { schema: table.schema, table: table.table, owner: table.ownerRole, app: table.appRole })];
 }
 
+/** The SQL, for a superuser, that closes tables from the moment in which they are made. */
+export function newTableGuard(roles: { readonly ownerRole: string; readonly appRole: string }): string {
+  return render('new-tables', { owner: roles.ownerRole, app: roles.appRole });
+}
+
 const templates = new Map<string, string>();
 
 function render(name: string, values: SqlValues): string {

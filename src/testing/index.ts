@@ -1,3 +1,4 @@
+export { assertIsolated, type IsolatedTarget } from './assert-isolated.ts';
 export { type EmbeddedCluster, type EmbeddedClusterOptions, startEmbeddedCluster } from './embedded-cluster.ts';
 export type { ServerSettings } from './server-settings.ts';
 export type { TestCluster } from './test-cluster.ts';

@@ -3,12 +3,25 @@ import { inTransaction } from '../sql/transaction.ts';
 import type { CheckResult, DatabaseCheck, VerifiedDatabase } from './database-check.ts';
 import { checkFoundation } from './foundation-check.ts';
 import { checkGrants } from './grant-check.ts';
+import { checkGuard } from './guard-check.ts';
+import { checkHardening } from './hardening-check.ts';
+import { checkIndexes } from './index-check.ts';
 import { checkKeys } from './key-check.ts';
 import { checkObjects } from './object-check.ts';
 import { checkRoles } from './role-check.ts';
 import { checkTables } from './table-check.ts';
 
-const checks: readonly DatabaseCheck[] = [checkFoundation, checkTables, checkKeys, checkGrants, checkObjects, checkRoles];
+const checks: readonly DatabaseCheck[] = [
+  checkFoundation,
+  checkTables,
+  checkKeys,
+  checkGrants,
+  checkObjects,
+  checkRoles,
+  checkHardening,
+  checkGuard,
+  checkIndexes,
+];
 
 /**
  * Holds one tenant database against what it should be, from the system catalogs (THREATS, "Policies"). Writes nothing.

@@ -15,6 +15,17 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** What `verify` looks at. */
+export interface VerifyOptions {
+  /** Ends it before the next database. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * `catalog`: what the system catalogs say, foreign keys counted again, the clock; writes nothing. `probes`: attempts of one synthetic tenant
+   * on another's rows, as the service login, all of them rolled back. `all` unless told.
+   */
+  readonly checks?: 'all' | 'catalog' | 'probes' | undefined;
+}
+
 /** What `verify` found. */
 export interface VerifyReport {
   /** In the order of the databases; empty when everything stands. */

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { guardNewTables } from '../../../src/provision/guard-new-tables.ts';
+import { closePublicSchema } from '../../../src/provision/tenant-database.ts';
 import { installReferencePolicies } from '../../../src/rls/install-policies.ts';
 import { verifyDatabase } from '../../../src/verify/catalog-checks.ts';
 import type { VerifiedSchema } from '../../../src/verify/database-check.ts';
@@ -19,6 +21,8 @@ const restore: string[] = [];
 
 beforeAll(async () => {
   db = await PolicyDatabase.open();
+  await closePublicSchema(db.admin, db.owner);
+  await guardNewTables(db.admin, db);
   await db.asOwner(undefined, 'create table reference.currencies (code text primary key)');
   await installReferencePolicies(db.ownerSql, { ownerRole: db.owner, appRole: db.app });
   await db.tenant('acme', `${ddl} alter table stock add currency text references reference.currencies (code)`);
@@ -153,6 +157,35 @@ describe('what is wrong is found', () => {
       `update tenancy.schema_migrations set name = 'x' || name where name = '0001_context'`,
       `update tenancy.schema_migrations set name = substr(name, 2) where name like 'x%'`,
     ],
+    ['language-open', 'grant usage on language plpgsql to public', 'revoke usage on language plpgsql from public'],
+    [
+      'function-open',
+      'grant execute on function query_to_xml(text, boolean, boolean, text) to APP',
+      'revoke execute on function query_to_xml(text, boolean, boolean, text) from APP',
+    ],
+    [
+      'function-open',
+      'grant execute on function pg_terminate_backend(int, bigint) to public',
+      'revoke execute on function pg_terminate_backend(int, bigint) from public',
+    ],
+    ['function-open', 'grant execute on function pg_read_file(text) to APP', 'revoke execute on function pg_read_file(text) from APP'],
+    [
+      'new-tables-unguarded',
+      'alter event trigger tenancy_guard_new_tables disable',
+      'alter event trigger tenancy_guard_new_tables enable always',
+    ],
+    [
+      'guard-changed',
+      'alter function tenancy.guard_new_table() owner to OWNER',
+      'alter function tenancy.guard_new_table() owner to postgres',
+    ],
+    ['index-not-leakproof', 'create index loose on pool.products using gin (to_tsvector($$simple$$, sku))', 'drop index pool.loose'],
+    [
+      'index-not-leakproof',
+      'alter table acme.stock add price numeric; create index loose on acme.stock (price)',
+      'alter table acme.stock drop price',
+    ],
+    ['index-not-leakproof', 'create index loose on acme.products (sku text_pattern_ops)', 'drop index acme.loose'],
     ['large-objects', `select lo_create(4711); alter large object 4711 owner to APP`, 'select lo_unlink(4711)'],
   ];
 
@@ -185,6 +218,15 @@ describe('what is wrong is found', () => {
     await db.install('pool', undefined);
     expect((await verify()).findings).toEqual([]);
   });
+});
+
+test('an index that row-level security leaves in use is no finding', async () => {
+  expect(
+    await idsAfter(
+      'create index plain on acme.products (sku); create index led on pool.products (tenant_id, (sku::numeric)); create index hashed on pool.products using hash (id)',
+      'drop index acme.plain, pool.led, pool.hashed',
+    ),
+  ).toEqual([]);
 });
 
 test('what only older servers can’t do, or others leak, is known by their release', async () => {

@@ -133,6 +133,40 @@ describe('verify', () => {
     }
   });
 
+  test.each([
+    ['critical', 'error', 0],
+    ['critical', 'critical', 3],
+    ['warning', 'warning', 3],
+    ['warning', 'info', 0],
+    ['info', 'info', 3],
+  ] as const)('--fail-on %s with a finding at level %s → %i', async (failOn, severity, code) => {
+    const report = { findings: [finding(severity)], checked: 7, ok: severity === 'warning' || severity === 'info' };
+    expect((await cli(['verify', '--fail-on', failOn], { control: { verify: async () => report } })).code).toBe(code);
+  });
+
+  test('--checks reaches the control plane; what it does not know is refused', async () => {
+    const asked: unknown[] = [];
+    const verify = async (options?: { readonly checks?: string | undefined }) => {
+      asked.push(options?.checks);
+      return { findings: [], checked: 1, ok: true };
+    };
+    await cli(['verify'], { control: { verify } });
+    await cli(['verify', '--checks', 'probes'], { control: { verify } });
+    expect(asked).toEqual(['all', 'probes']);
+    expect((await cli(['verify', '--checks', 'some'], { control: { verify } })).code).toBe(2);
+  });
+
+  test('--sarif prints a document and nothing else, and ends the same', async () => {
+    for (const argv of [
+      ['verify', '--sarif'],
+      ['verify', '--sarif', '--json'],
+    ]) {
+      const run = await cli(argv, { control: { verify: async () => ({ findings: [finding('critical')], checked: 7, ok: false }) } });
+      expect(run).toMatchObject({ code: 3, stderr: '' });
+      expect(JSON.parse(run.stdout)).toMatchObject({ version: '2.1.0', runs: [{ results: [{ ruleId: 'rls-not-forced' }] }] });
+    }
+  });
+
   test('prints the worst first, with its remedy', async () => {
     const findings = [finding('info', 'small'), finding('critical', 'big')];
     const run = await cli(['verify'], { control: { verify: async () => ({ findings, checked: 7, ok: false }) } });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../../src/errors.ts';
-import { policiesFor, referencePoliciesFor } from '../../../src/rls/policy.ts';
+import { newTableGuard, policiesFor, referencePoliciesFor } from '../../../src/rls/policy.ts';
 import { expectedPolicies, samePolicy } from '../../../src/rls/policy-shape.ts';
 import { packageRoot } from '../../../src/sql/package-root.ts';
 
@@ -37,6 +37,7 @@ describe('every template', () => {
       policiesFor({ ...own, serverMajor: 15 }),
       policiesFor(pool),
       referencePoliciesFor({ ...roles, schema: 's', table: 't' }),
+      newTableGuard(roles),
     ]
       .flat()
       .map((sql) => sql.split('\n')[0]);

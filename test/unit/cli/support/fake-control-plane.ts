@@ -103,6 +103,14 @@ export class FakeControlPlane implements ControlPlane {
     ];
   }
 
+  async rotateContextKey(): Promise<{ keyId: string }> {
+    return { keyId: 'k2' };
+  }
+
+  async retireContextKeys(): Promise<{ retired: readonly string[] }> {
+    return { retired: ['k1'] };
+  }
+
   async verify(): Promise<VerifyReport> {
     return { findings: [], checked: 42, ok: true };
   }
