@@ -198,7 +198,12 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
     const applicationName = options.runtime.applicationName ?? 'tenancy';
     const reader = new CatalogReader({ session: client, tiers });
     const telemetry = Telemetry.of(options.telemetry, options.logger);
-    const auditor = serviceAuditor(options.audit, client, managers, telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)));
+    const auditor = serviceAuditor(
+      options.audit,
+      client,
+      managers,
+      telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)),
+    );
     const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
     const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
     catalog.onInvalidate((tenantId) => {
