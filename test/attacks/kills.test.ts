@@ -59,6 +59,9 @@ describe.each(laneKinds)('killed connections under $name lanes', (kind) => {
     expect(loose).toEqual([]);
   });
 
+  // The checker is the same for all lanes: what it sees is shown on one kind of them.
+  if (kind.share < 1) return;
+
   test('control: a callback that goes on in the next transaction is seen by the same kills', { timeout: 120_000 }, async () => {
     const { journal } = await killMany({
       database,

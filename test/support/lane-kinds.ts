@@ -17,4 +17,4 @@ function over(wire: LaneWire, share: number): LaneKind {
 }
 
 /** Every implementation that there is. */
-export const laneKinds: readonly LaneKind[] = [over('own', 1), over('driver', 0.2)];
+export const laneKinds: readonly LaneKind[] = [over('own', 1), over('driver', 0.1)];
