@@ -8,7 +8,8 @@ export interface CancelTarget {
   readonly key: BackendKey | undefined;
 }
 
-const firstPauseMs = 50;
+/** Long enough for an answer that is on its way: a request too many would hit what ends the transaction, and cost the lane. */
+const firstPauseMs = 1_000;
 const longestPauseMs = 5_000;
 
 /** Cancel requests of one connection, one at a time. */

@@ -69,7 +69,7 @@ it('stores ciphertext and reads plaintext, in every way to read', async () => {
   });
   const stored = await world.admin.unsafe('select iban, address from pool.suppliers where id = 1');
   expect((stored[0]!['iban'] as Buffer)[0]).toBe(0xe1);
-  expect(Buffer.concat([stored[0]!['iban'], stored[0]!['address']]).toString('latin1')).not.toMatch(/DE89|ln/);
+  expect(Buffer.concat([stored[0]!['iban'], stored[0]!['address']]).toString('latin1')).not.toMatch(/DE89|K.{1,2}ln/);
 });
 
 it('a prepared query with a constant value writes it under the executing tenant’s key', async () => {
