@@ -47,6 +47,10 @@ describe('what a migration would show to services', () => {
   it.each([
     ['grants a new table', 'create table n (tenant_id text not null); grant select on n to APP;'],
     ['grants a column of it', 'create table n (tenant_id text not null); grant select (tenant_id) on n to APP;'],
+    [
+      'grants what the guard of new tables has closed',
+      'create table n (tenant_id text not null); alter table n enable row level security; create policy tenancy_unfinished on n to current_user using (true); grant truncate on n to APP;',
+    ],
     ['grants to everybody', 'create table n (tenant_id text not null); grant select on n to public;'],
     ['grants a view that runs as its owner', 'create view n as select * from products; grant select on n to APP;'],
     ['grants a materialised view', 'create materialized view n as select * from products; grant select on n to APP;'],
