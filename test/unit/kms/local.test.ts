@@ -53,8 +53,8 @@ describe('localKeyManager', () => {
       const kms = open();
       const ref = await kms.createKey(software);
       await writeFile(file, text);
-      for (const work of [kms.describe(ref), kms.createKey(software)])
-        await expect(work).rejects.toMatchObject({ reason: 'unavailable', retryable: false });
+      for (const work of [() => kms.describe(ref), () => kms.createKey(software)])
+        await expect(work()).rejects.toMatchObject({ reason: 'unavailable', retryable: false });
       expect(await readFile(file, 'utf8')).toBe(text);
     },
   );
