@@ -93,8 +93,8 @@ describe('PostgresLanePool', () => {
     await pause(20);
     const before = served;
     await pool.run(unitOf('b'));
-    // Those that were on the lane already, and nobody after them.
-    expect(served - before).toBeLessThanOrEqual(3);
+    // The three that were on the lane and the one that waited before it: nobody who came later.
+    expect(served - before).toBeLessThanOrEqual(4);
     streaming = false;
     await stream;
     await pool.close();
