@@ -21,6 +21,7 @@ export type { RawSql } from './database/raw-sql.ts';
 export { type ReferenceTable, referenceTable } from './database/reference-table.ts';
 export type { RetryOptions } from './database/retry.ts';
 export type { ScopedPgDatabase } from './database/scoped-database.ts';
+export type { BatchLoad, LoaderOptions, ScopedLoader } from './database/scoped-loader.ts';
 export type { RunTransaction, ScopedPgTransaction, TransactionOptions } from './database/scoped-transaction.ts';
 export { type TenantForeignKeyAction, type TenantForeignKeyOptions, tenantForeignKey } from './database/tenant-foreign-key.ts';
 export type { TenantIdColumnBuilder } from './database/tenant-id-column.ts';

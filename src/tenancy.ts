@@ -5,6 +5,7 @@ import { CatalogReader } from './catalog/catalog-reader.ts';
 import type { CredentialsProvider } from './connection/credentials.ts';
 import type { RawSql } from './database/raw-sql.ts';
 import { createScopedDatabase, type ScopedPgDatabase } from './database/scoped-database.ts';
+import { type BatchLoad, createScopedLoader, type LoaderOptions, type ScopedLoader } from './database/scoped-loader.ts';
 import type { RunTransaction } from './database/scoped-transaction.ts';
 import { CatalogError, ClosedError, ConfigurationError } from './errors.ts';
 import { CachedKeyRing } from './keys/cached-key-ring.ts';
@@ -139,6 +140,23 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
   /** The tenant of the running code, or null outside any scope: for logs. */
   currentOrNull(): Tenant | null;
   /**
+   * A loader for keys that are asked for one by one, such as by the resolvers of GraphQL: what is asked for at the same time becomes one call
+   * of the callback, and a key that a scope has loaded is not loaded again in it. Cache and batches belong to one scope, or to one
+   * transaction, and end with it. It may be kept in a variable of the module, where a shared cache would hand one tenant's rows to another.
+   *
+   * @typeParam K the keys, told apart as those of a Map
+   * @throws {ConfigurationError} when `maxBatchSize` is below 1
+   * @example
+   * ```ts
+   * const stockBySku = tenancy.loader(async (skus: readonly string[]) => {
+   *   const rows = await tenancy.db.select().from(products).where(inArray(products.sku, skus));
+   *   return skus.map((sku) => rows.find((row) => row.sku === sku)?.stock);
+   * });
+   * await tenancy.run('acme', () => Promise.all([stockBySku.load('LAMP-1'), stockBySku.load('LAMP-2')]));
+   * ```
+   */
+  loader<K, V>(loadBatch: BatchLoad<K, V>, options?: LoaderOptions): ScopedLoader<K, V>;
+  /**
    * The only way to work on several tenants: one scope after the other, each recorded before it begins and after it ended. The first failure
    * ends it and is thrown; the tenants before it are done.
    *
@@ -240,6 +258,10 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
 
   currentOrNull(): Tenant | null {
     return currentScope()?.tenant ?? null;
+  }
+
+  loader<K, V>(loadBatch: BatchLoad<K, V>, options?: LoaderOptions): ScopedLoader<K, V> {
+    return createScopedLoader(loadBatch, options);
   }
 
   acrossTenants<T>(request: CrossTenantRequest, callback: (tenant: Tenant) => T | PromiseLike<T>): Promise<ReadonlyMap<TenantId, T>> {

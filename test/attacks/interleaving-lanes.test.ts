@@ -5,7 +5,7 @@ import { PostgresLanePool } from '../../src/connection/postgres-lane-pool.ts';
 import { AbortedError, QueryFailedError } from '../../src/errors.ts';
 import { contextOf, createLaneDatabase, type LaneDatabase, rawContextOf, selectNames, statementOf } from '../support/lane-database.ts';
 import { laneKinds } from '../support/lane-kinds.ts';
-import { fuzzRuns, fuzzSeed, Seeded } from '../support/seeded.ts';
+import { fuzzRuns, fuzzSeed, fuzzTimeoutMs, Seeded } from '../support/seeded.ts';
 
 /** What the public face has no signal for yet: units and transactions that are aborted while they wait, run and commit. */
 describe.each(laneKinds)('interleaved and aborted units on $name lanes', (kind) => {
@@ -32,7 +32,8 @@ describe.each(laneKinds)('interleaved and aborted units on $name lanes', (kind) 
     expect(seen).not.toEqual([['of a'], ['of b']]);
   });
 
-  test(`see their own rows only, and leave no lane stuck (TENANCY_FUZZ_SEED=${fuzzSeed})`, { timeout: 300_000 }, async () => {
+  const runs = fuzzRuns(5_000 * kind.share);
+  test(`see their own rows only, and leave no lane stuck (TENANCY_FUZZ_SEED=${fuzzSeed})`, { timeout: fuzzTimeoutMs(runs) }, async () => {
     await using pool = new PostgresLanePool({
       clusterId: 'c',
       database: database.name,
@@ -43,7 +44,6 @@ describe.each(laneKinds)('interleaved and aborted units on $name lanes', (kind) 
       open: async (signal) => await kind.open(database.laneOptions({ signal })),
     });
     const seeded = new Seeded(fuzzSeed);
-    const runs = fuzzRuns(5_000 * kind.share);
     const wrong: unknown[] = [];
     let begun = 0;
     let aborted = 0;

@@ -12,7 +12,7 @@ import { throughEveryLane } from '../support/interleaving/quiet.ts';
 import * as schema from '../support/interleaving/schema.ts';
 import { laneKinds } from '../support/lane-kinds.ts';
 import { sessionSettings, sharedTokens } from '../support/leaky-pools.ts';
-import { fuzzRuns, fuzzSeed } from '../support/seeded.ts';
+import { fuzzRuns, fuzzSeed, fuzzTimeoutMs } from '../support/seeded.ts';
 import { adminClient } from '../support/server.ts';
 import { wireTenancy } from '../support/wired-tenancy.ts';
 import { within } from '../support/within.ts';
@@ -33,9 +33,12 @@ describe.each(laneKinds)('interleaved tenants on $name lanes', (kind) => {
     await platform?.close();
   });
 
-  test(`see their own rows only (TENANCY_FUZZ_SEED=${fuzzSeed})`, { timeout: 600_000 }, async () => {
-    const runs = fuzzRuns(10_000 * kind.share);
-    const report = await within(interleave({ face: platform.tenancy, tenants: tenantIds, seed: fuzzSeed, runs, inFlight: 12 }), 500_000);
+  const runs = fuzzRuns(10_000 * kind.share);
+  test(`see their own rows only (TENANCY_FUZZ_SEED=${fuzzSeed})`, { timeout: fuzzTimeoutMs(runs) }, async () => {
+    const report = await within(
+      interleave({ face: platform.tenancy, tenants: tenantIds, seed: fuzzSeed, runs, inFlight: 12 }),
+      fuzzTimeoutMs(runs) - 60_000,
+    );
     if (report === undefined) throw new Error('Some interleaving hangs.');
     await auditTables(platform, report.book);
     expect(report.book.violations).toEqual([]);

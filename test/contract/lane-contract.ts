@@ -20,6 +20,7 @@ import {
   selectNames,
   statementOf,
 } from '../support/lane-database.ts';
+import { eventually } from '../support/processes.ts';
 
 /** What a lane of the implementation under test is opened with. */
 export type OpenLane = (database: LaneDatabase) => Promise<Lane>;
@@ -570,19 +571,57 @@ export function describeLane(name: string, open: OpenLane): void {
           expect(await namesOf(lane, 'c1')).toEqual(['p', 'q']);
         }));
 
-      test('takes more than memory holds at once, at the reader’s pace', async () =>
+      test('waits for a reader who takes a break, and then goes on to the end', async () =>
         await withLane(async (lane) => {
           await lane.transaction(contextOf('c3'), {}, async (tx) => {
+            const [[pid]] = (await tx.execute(statementOf('select pg_backend_pid()'))).rows as [[number]];
             let bytes = 0;
-            for await (const chunk of tx.copyTo(numbers(200_000))) {
+            for await (const chunk of tx.copyTo(numbers(400_000))) {
+              // All buffers on the way are full: the server waits before it makes more.
               if (bytes === 0)
-                await new Promise((resolve) => {
-                  setTimeout(resolve, 50);
+                await eventually(async () => {
+                  expect(await database.admin`select wait_event from pg_stat_activity where pid = ${pid}`).toEqual([
+                    { wait_event: 'ClientWrite' },
+                  ]);
                 });
               bytes += chunk.length;
             }
-            expect(bytes).toBe(21_488_895);
+            expect(bytes).toBe(43_088_895);
           });
+        }));
+
+      test('of one tenant after another’s on one lane, read, aborted, ended early and forgotten, yields its own rows only', async () =>
+        await withLane(async (lane) => {
+          const names = 'copy (select name from products order by 1) to stdout';
+          const own = async (tenantId: string): Promise<void> => {
+            await lane.transaction(contextOf(tenantId, { searchPath: 'app, pg_temp' }), {}, async (tx) => {
+              expect(await rows(tx.copyTo(names))).toEqual([`of ${tenantId}`]);
+            });
+          };
+          for (const tenantId of ['c9', 'c10'])
+            await lane.run({ context: contextOf(tenantId), statement: insertProduct(tenantId, `of ${tenantId}`) });
+          for (const how of ['read', 'abort', 'break', 'forget']) {
+            await own('c9');
+            const stop = new AbortController();
+            await lane
+              .transaction(contextOf('c9', { searchPath: 'app, pg_temp' }), {}, async (tx) => {
+                const endless = tx.copyTo('copy (select p.name, n from products p, generate_series(1, 3000000) n) to stdout', {
+                  signal: stop.signal,
+                });
+                if (how === 'forget') await endless[Symbol.asyncIterator]().next();
+                else if (how !== 'read')
+                  for await (const _ of endless) {
+                    if (how === 'break') break;
+                    stop.abort();
+                  }
+              })
+              .then(
+                () => expect(how).toBe('read'),
+                (error: unknown) => expect(error).toBeInstanceOf(how === 'abort' ? AbortedError : TransactionAbortedError),
+              );
+            await own('c10');
+          }
+          expect(lane.state).toBe('open');
         }));
 
       test('lets no other statement run meanwhile', async () =>

@@ -45,3 +45,8 @@ export const fuzzSeed = Number(process.env['TENANCY_FUZZ_SEED'] ?? randomInt(2 *
 export function fuzzRuns(usual: number): number {
   return Number(process.env['TENANCY_FUZZ_RUNS'] ?? usual);
 }
+
+/** How long so many runs may take before something must be hanging, in milliseconds; no measure of speed. */
+export function fuzzTimeoutMs(runs: number): number {
+  return 300_000 + runs * 200;
+}

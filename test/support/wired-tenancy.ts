@@ -17,7 +17,7 @@ import { checkServiceLogin } from '../../src/verify/login-check.ts';
 
 type Wired<TSchema extends Record<string, unknown>> = Pick<
   TestPlatform<TSchema>['tenancy'],
-  'db' | 'sql' | 'run' | 'currentOrNull' | 'acrossTenants'
+  'db' | 'sql' | 'transaction' | 'run' | 'currentOrNull' | 'acrossTenants'
 > &
   AsyncDisposable;
 

@@ -6,7 +6,7 @@ import type { Statement } from '../../../src/connection/statement.ts';
 import { QueryFailedError, TenancyError } from '../../../src/errors.ts';
 import { contextOf, createLaneDatabase, type LaneDatabase, statementOf } from '../../support/lane-database.ts';
 
-/** The same random statements go through both wires, as one tenant each; rows, counts, commands, errors and their order must be equal. */
+/** The same random statements go through both wires, as one tenant each; rows, counts, commands, errors and the order of answers must be equal. */
 let database: LaneDatabase;
 let own: Lane;
 let driver: Lane;
@@ -139,7 +139,9 @@ async function outcomes(
         async ([make, raw], index) => await noting(lane.run({ context: contextOf(tenantId, { raw }), statement: make(tenantId) }), index),
       ),
     );
-    return { results, order };
+    // A failure may be told later than it was met: where another statement of the same text could not be parsed, nothing is prepared by its
+    // name, and the unit is run again whole before it is refused.
+    return { results, order: order.filter((index) => (results[index] as { failure?: unknown }).failure === undefined) };
   }
   const results: unknown[] = [];
   const end = await noting(

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { eventually, processesNaming } from '../../support/processes.ts';
 import { QuickstartRun } from './quickstart-run.ts';
 
@@ -14,6 +14,9 @@ const moments: Record<string, (run: QuickstartRun) => Promise<void>> = {
   'during the day': async (run) => await run.reaches('✓ importing one file a second time'),
   'while it is being broken into': async (run) => await run.reaches('✓ a day of orders'),
 };
+
+// Each starts servers and runs most of the quickstart: a minute and more where other work shares the processors.
+vi.setConfig({ testTimeout: 240_000 });
 
 describe('an interrupted run leaves no process and no file', () => {
   test.each([

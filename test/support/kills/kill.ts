@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LanePool } from '../../../src/connection/lane-pool.ts';
+import type { Sql } from 'postgres';
 import { TenancyError } from '../../../src/errors.ts';
-import type { LaneDatabase } from '../lane-database.ts';
 import type { Seeded } from '../seeded.ts';
 import type { Direction, TcpProxy } from '../tcp-proxy.ts';
 import type { Journal } from './journal.ts';
-import { operations } from './operations.ts';
+import type { KillSubject } from './subject.ts';
 import type { Traffic } from './traffic.ts';
 
-/** One pool behind a proxy of its own, with what is needed to kill its connections. */
+/** One subject behind a proxy of its own, with what is needed to kill its connections. */
 export interface Site {
-  readonly database: LaneDatabase;
+  readonly admin: Sql;
   readonly proxy: TcpProxy;
-  readonly pool: LanePool;
+  readonly subject: KillSubject;
   readonly journal: Journal;
   readonly applicationName: string;
+  readonly tenants: readonly string[];
 }
 
 const ways = ['fin', 'rst', 'half-open', 'terminate', 'idle', 'terminate at random'] as const;
@@ -44,11 +44,12 @@ export class Points {
  * succeed again.
  */
 export async function killOnce(site: Site, traffic: Traffic, points: Points, random: Seeded): Promise<void> {
-  const { proxy, pool, journal } = site;
-  const [tenantId, neighbour, reader] = shuffled(['a', 'b', 'c'], random) as [string, string, string];
+  const { proxy, subject, journal } = site;
+  const operation = subject.operations[traffic.name]!;
+  const [tenantId, neighbour, reader] = shuffled(site.tenants, random) as [string, string, string];
   // What the last kill left behind, such as a dead lane that nobody has noticed, may cost an attempt or two and no more.
   await recovered(site, tenantId);
-  if (traffic.lane === 'warm') await traffic.operation(journal, pool, tenantId);
+  if (traffic.lane === 'warm') await operation(tenantId);
   if (traffic.lane === 'closed') proxy.cut();
   const way = random.pick(ways);
   points.count(way);
@@ -58,21 +59,21 @@ export async function killOnce(site: Site, traffic: Traffic, points: Points, ran
     settled = resolve;
   });
   const killing = kill(site, way, direction, bytes, work, random);
-  const neighbours = random.pick(Object.values(operations));
+  const neighbours = random.pick(Object.values(subject.operations));
   await Promise.all([
-    traffic.operation(journal, pool, tenantId).finally(settled),
-    random.chance(0.7) ? neighbours(journal, pool, neighbour) : undefined,
-    random.chance(0.5) ? journal.read(pool, reader).catch(typed) : undefined,
-    random.chance(0.3) ? journal.unit(pool, neighbour) : undefined,
+    operation(tenantId).finally(settled),
+    random.chance(0.7) ? neighbours(neighbour) : undefined,
+    random.chance(0.5) ? subject.read(reader).catch((error: unknown) => journal.met(reader, error)) : undefined,
+    random.chance(0.3) ? subject.operations.unit(neighbour) : undefined,
   ]);
   await killing;
 }
 
 /** @throws when three kills' worth of attempts all failed */
-export async function recovered({ journal, pool }: Site, tenantId: string): Promise<void> {
+export async function recovered({ subject }: Site, tenantId: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await journal.read(pool, tenantId);
+      await subject.read(tenantId);
       return;
     } catch (error) {
       typed(error);
@@ -82,7 +83,7 @@ export async function recovered({ journal, pool }: Site, tenantId: string): Prom
 }
 
 async function kill(
-  { proxy, database, applicationName }: Site,
+  { proxy, admin, applicationName }: Site,
   way: (typeof ways)[number],
   direction: Direction,
   bytes: number,
@@ -90,7 +91,7 @@ async function kill(
   random: Seeded,
 ): Promise<void> {
   const terminate = async (): Promise<void> => {
-    await database.admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${applicationName}`;
+    await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${applicationName}`;
   };
   switch (way) {
     case 'idle':

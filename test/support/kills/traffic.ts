@@ -1,12 +1,10 @@
-import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import type { Direction, Recording, TcpProxy } from '../tcp-proxy.ts';
-import type { Journal } from './journal.ts';
-import { type Operation, operations } from './operations.ts';
+import type { KillSubject } from './subject.ts';
 
 /** An operation and what goes over the wire for it, so that it can be cut anywhere. */
 export interface Traffic {
+  /** The operation's. */
   readonly name: string;
-  readonly operation: Operation;
   /** Whether the lane has it prepared already, has not, or is yet to be opened. */
   readonly lane: 'warm' | 'cold' | 'closed';
   /** Where messages end, from 0, in each direction. */
@@ -14,21 +12,26 @@ export interface Traffic {
 }
 
 /** Runs every operation once, on a lane that is new to it and on one that knows it, and notes where its messages end. */
-export async function measureTraffic(proxy: TcpProxy, journal: Journal, openPool: () => LanePool): Promise<readonly Traffic[]> {
+export async function measureTraffic(
+  proxy: TcpProxy,
+  tenantId: string,
+  names: readonly string[],
+  open: () => Promise<KillSubject>,
+): Promise<readonly Traffic[]> {
   const found: Traffic[] = [];
-  for (const [name, operation] of Object.entries(operations)) {
-    const pool = openPool();
+  for (const name of names) {
+    const subject = await open();
     const measure = async (lane: Traffic['lane']): Promise<void> => {
       const stop = proxy.record();
-      await operation(journal, pool, 'a');
+      await subject.operations[name]!(tenantId);
       const { up, down } = stop();
-      found.push({ name, operation, lane, ends: { up: messageEnds(up), down: messageEnds(down) } });
+      found.push({ name, lane, ends: { up: messageEnds(up), down: messageEnds(down) } });
     };
     if (name === 'unit') await measure('closed');
-    else await journal.read(pool, 'a');
+    else await subject.read(tenantId);
     await measure('cold');
     await measure('warm');
-    await pool.close();
+    await subject.close();
   }
   return found;
 }
