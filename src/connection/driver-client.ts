@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
+import type { PlanCacheMode } from './plan-cache-mode.ts';
 import type { DriverQuery } from './query-guard.ts';
 import { laneParsers } from './raw-types.ts';
 import type { WireColumn } from './wire.ts';
@@ -16,6 +17,8 @@ export interface DriverClientOptions {
   readonly user: string;
   readonly password: string;
   readonly applicationName: string;
+  /** Given when the session starts, so that `reset all` comes back to it. */
+  readonly planCacheMode?: PlanCacheMode | undefined;
 }
 
 /** The part of postgres.js's client that a lane uses. */
@@ -56,7 +59,10 @@ export function createDriverClient(socket: Socket, options: DriverClientOptions)
     debug: false,
     no_subscribe: true,
     onnotice: () => {},
-    connection: { application_name: options.applicationName },
+    connection: {
+      application_name: options.applicationName,
+      ...(options.planCacheMode === undefined ? {} : { plan_cache_mode: options.planCacheMode }),
+    },
   } as postgres.Options<Record<string, never>>);
   const settings = client.options as unknown as { parsers: Record<string, unknown>; serializers: Record<string, unknown> };
   // Parameters arrive as text already; a serializer that guessed again, such as JSON's on a string, would encode twice.

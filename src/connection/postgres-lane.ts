@@ -8,6 +8,7 @@ import { FrameReader } from './frame-reader.ts';
 import type { Lane, LaneTransaction, TransactionOptions, Unit, UnitContext } from './lane.ts';
 import { connectSocket, type LaneAddress } from './lane-socket.ts';
 import { type EncodedParameter, encodeParameters } from './parameters.ts';
+import type { PlanCacheMode } from './plan-cache-mode.ts';
 import { runTransaction } from './postgres-transaction.ts';
 import { ProtocolWire } from './protocol-wire.ts';
 import type { StatementResult } from './statement.ts';
@@ -33,6 +34,8 @@ export interface PostgresLaneOptions extends LaneAddress {
    * one, so that a lane on it takes no new work from there on.
    */
   readonly maxStatements?: number | undefined;
+  /** How the server plans them; its own setting unless told. Behind a pooler nothing is kept prepared, and it has no meaning. */
+  readonly planCacheMode?: PlanCacheMode | undefined;
   /** Called once when the connection ends without `close`. */
   readonly onLost?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,13 +66,14 @@ export async function openPostgresLane(options: PostgresLaneOptions): Promise<La
     const reader = new FrameReader(() => socket.destroy());
     const read = (chunk: Buffer): void => reader.push(chunk);
     socket.on('data', read);
+    const pooled = options.pooled ?? false;
     const client = createDriverClient(socket, {
       database: options.database,
       user: options.credentials.user,
       password: options.credentials.password,
       applicationName: options.applicationName ?? 'tenancy',
+      planCacheMode: pooled ? undefined : options.planCacheMode,
     });
-    const pooled = options.pooled ?? false;
     const login = new DriverWire(client, socket, address, pooled);
     const abort = (): void => {
       login.destroy();

@@ -1,4 +1,5 @@
 import { ClusterCap } from '../connection/cluster-cap.ts';
+import { type PlanCacheMode, requirePlanCacheMode } from '../connection/plan-cache-mode.ts';
 import { type LaneWire, openPostgresLane } from '../connection/postgres-lane.ts';
 import { PostgresLanePool } from '../connection/postgres-lane-pool.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -26,12 +27,23 @@ export interface LaneOptions {
    * driver, and nothing is kept prepared there.
    */
   readonly wire?: LaneWire | undefined;
+  /**
+   * How PostgreSQL plans prepared statements; the server's own setting, `auto`, unless told. `force_generic_plan` plans each statement once on
+   * each lane instead of six times, and never again where the estimates would have it (docs/performance.md): good where tenants and values
+   * are alike, bad where one value has most of the rows. No effect behind a pooler.
+   */
+  readonly planCacheMode?: PlanCacheMode | undefined;
 }
 
-/** Opens pools of lanes; all of them share one cap per cluster. */
+/**
+ * Opens pools of lanes; all of them share one cap per cluster.
+ *
+ * @throws {ConfigurationError} for a mode of planning that PostgreSQL does not have
+ */
 export function openPostgresPool(
   options: LaneOptions & { readonly applicationName: string; readonly telemetry?: Telemetry | undefined },
 ): OpenPool {
+  requirePlanCacheMode(options.planCacheMode);
   const cap = new ClusterCap();
   return ({ cluster, database, credentials }) =>
     new PostgresLanePool({
@@ -53,6 +65,7 @@ export function openPostgresPool(
           credentials,
           applicationName: options.applicationName,
           wire: options.wire,
+          planCacheMode: options.planCacheMode,
           signal,
         }),
     });
