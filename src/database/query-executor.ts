@@ -17,6 +17,7 @@ import { KeysNeeded, withDecryptionKeys } from './decryption.ts';
 import { HeldTransaction } from './held-transaction.ts';
 import type { Refusals } from './refusals.ts';
 import { resolveParams } from './resolve-params.ts';
+import type { SilentAnswers } from './silent-answers.ts';
 
 /** One execution of a compiled statement. */
 export interface QueryRequest<T> {
@@ -35,6 +36,8 @@ export interface QueryExecutorOptions {
   readonly keys: KeyRing;
   readonly refusals: Refusals;
   readonly telemetry?: Telemetry | undefined;
+  /** Takes note of statements that came back with nothing. */
+  readonly silent?: SilentAnswers | undefined;
 }
 
 /**
@@ -46,12 +49,14 @@ export class QueryExecutor {
   readonly #keys: KeyRing;
   readonly #refusals: Refusals;
   readonly #telemetry: Telemetry | undefined;
+  readonly #silent: SilentAnswers | undefined;
 
   constructor(options: QueryExecutorOptions) {
     this.#router = options.router;
     this.#keys = options.keys;
     this.#refusals = options.refusals;
     this.#telemetry = options.telemetry;
+    this.#silent = options.silent;
   }
 
   /**
@@ -88,6 +93,7 @@ export class QueryExecutor {
           : await transaction.lane.execute(statement, { raw, signal });
       active?.end(result);
       scope.grant?.work.add(result);
+      if (this.#silent !== undefined && result.rowCount === 0) this.#silent.note(route, scope, query.sql, statement);
       return this.#mapped(tenantId, keys, result, request.map);
     } catch (error) {
       active?.fail(error);
