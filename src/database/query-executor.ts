@@ -13,6 +13,7 @@ import type { Binding } from './binding.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { beginCopy, requireNoCopy } from './copy-in-progress.ts';
 import { type CopyToOptions, copyText } from './copy-options.ts';
+import { CopyRows } from './copy-rows.ts';
 import { KeysNeeded, withDecryptionKeys } from './decryption.ts';
 import { HeldTransaction } from './held-transaction.ts';
 import type { Refusals } from './refusals.ts';
@@ -165,10 +166,12 @@ export class QueryExecutor {
     const told: Statement = { text: copyText(query.textFor(schema), options), params: query.params, rows: 'array', prepare: false };
     const active = this.#telemetry && this.#active(this.#telemetry, route, scope, query, told, true, true);
     const endCopy = beginCopy(held.transaction);
+    const rows = scope.grant && new CopyRows(options);
     let done = false;
     try {
       const source = () => lane.copyTo(copyText(inlined.textFor(schema), options), { signal: anySignal(signal, scope.signal) });
       for await (const chunk of held.through(source)) {
+        rows?.add(chunk);
         yield chunk;
         const now = currentScope();
         if (!admits(binding, now)) await this.#refusals.scope(binding, now);
@@ -183,6 +186,7 @@ export class QueryExecutor {
       throw await this.#refusals.audited(reason, scope, query.sql);
     } finally {
       endCopy();
+      if (rows !== undefined) scope.grant?.work.add({ command: 'COPY', rowCount: rows.count });
       if (!done) await held.end(false);
       active?.end({ command: 'COPY' });
     }
