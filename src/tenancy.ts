@@ -139,7 +139,7 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
   /** The tenant of the running code, or null outside any scope: for logs. */
   currentOrNull(): Tenant | null;
   /**
-   * The only way to work on several tenants: one scope after the other, each recorded before it begins and after it ended. The first failure
+   * The only way to work on several tenants: one scope after the other, the whole and each recorded before it begins and after it ended. The first failure
    * ends it and is thrown; the tenants before it are done.
    *
    * @returns what the callback answered, by tenant id, in the order of the work

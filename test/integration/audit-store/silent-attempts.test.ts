@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, inArray } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { AuditOptions } from '../../../src/audit-store/service-auditor.ts';
 import { probeKeys } from '../../../src/lifecycle/key-probe.ts';
-import type { TenancyOptions } from '../../../src/tenancy.ts';
 import { adminClient } from '../../support/server.ts';
 import { databaseLogins } from '../../support/shop/database-logins.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { poolTiers } from '../../support/shop/pool-tier.ts';
-import * as schema from '../../support/shop/schema.ts';
+import { products } from '../../support/shop/schema.ts';
 
-const { products } = schema;
 type Service = Shop['tenancy'];
 
 describe('silent attempts', () => {
@@ -33,7 +32,7 @@ describe('silent attempts', () => {
   /** Lets a service work and hand over what it noticed. */
   async function noticed(
     work: (service: Service) => Promise<unknown>,
-    silentAttempts: NonNullable<TenancyOptions<typeof schema>['audit']>['silentAttempts'] = true,
+    silentAttempts: AuditOptions['silentAttempts'] = true,
   ): Promise<void> {
     const service = await shop.open({ audit: { silentAttempts } });
     try {
