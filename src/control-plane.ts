@@ -4,6 +4,7 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
+import type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
 import type { Tenant, TenantStatus } from './tenant/tenant.ts';
@@ -182,6 +183,21 @@ export interface ControlPlane extends AsyncDisposable {
     readonly anchors?: readonly Anchor[] | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<AuditVerifyReport>;
+  /**
+   * Finds out which of the rows that services asked for in vain are another tenant's, and records it (docs/audit.md, "Silent attempts"). Run
+   * it regularly where `audit.silentAttempts` is on. Every table that was asked about is read whole, once or a few times.
+   *
+   * @param options `signal` ends it before the next table
+   * @throws {AuditUnavailableError} when an answer can't be recorded; what is open is answered by the next run
+   * @throws {KeyManagerError} when the platform's key manager is away
+   * @throws {AbortedError} when the signal fired
+   * @example
+   * ```ts
+   * const { foreign } = await control.auditSilentAttempts();
+   * if (foreign > 0) console.warn(await control.auditEntries({ action: 'query.silent', outcome: 'refused' }));
+   * ```
+   */
+  auditSilentAttempts(options?: { readonly signal?: AbortSignal | undefined }): Promise<SilentAttemptReport>;
   /** Ends the connections; key managers are closed too. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -20,6 +20,7 @@ import { KeyManagers } from './kms/key-managers.ts';
 import { ContextRotation } from './lifecycle/context-rotation.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
+import { SilentAttempts } from './lifecycle/silent-attempts.ts';
 import { TenantChanges } from './lifecycle/tenant-changes.ts';
 import { verifyPlatform } from './lifecycle/verify-platform.ts';
 import { loadMigrations } from './migrate/load-migrations.ts';
@@ -41,6 +42,7 @@ export type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 export type { AuditFinding, AuditFindingKind, AuditVerifyReport } from './audit/audit-finding.ts';
 export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+export type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 export type {
   MigrateOptions,
   MigrationProgress,
@@ -216,6 +218,11 @@ class WiredControlPlane implements ControlPlane {
   async auditVerify({ anchors = [], signal }: NonNullable<Parameters<ControlPlane['auditVerify']>[0]> = {}) {
     const log = new AuditLog((await this.#open()).catalog);
     return await new AuditVerifier({ log, managers: this.#managers, anchors, signal }).run();
+  }
+
+  async auditSilentAttempts({ signal }: NonNullable<Parameters<ControlPlane['auditSilentAttempts']>[0]> = {}) {
+    const { catalog, auditor, owners } = await this.#open();
+    return await new SilentAttempts({ catalog, auditor, owners, managers: this.#managers }).run(signal);
   }
 
   /** Ends the connections; key managers are closed too. */

@@ -6,6 +6,7 @@ export type { ChainLink } from './audit/chain-link.ts';
 export { FileAnchorSink } from './audit-store/file-anchor-sink.ts';
 export { FunctionAnchorSink } from './audit-store/function-anchor-sink.ts';
 export { FunctionAuditSink } from './audit-store/function-audit-sink.ts';
+export type { SilentAttemptOptions } from './audit-store/question-box.ts';
 export type { AuditOptions } from './audit-store/service-auditor.ts';
 export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sink.ts';
 export type { Cluster } from './catalog/cluster.ts';

@@ -1,4 +1,4 @@
-import { type AuditOptions, serviceAuditor } from './audit-store/service-auditor.ts';
+import { type AuditOptions, serviceAuditor, silentQuestions } from './audit-store/service-auditor.ts';
 import { CachedCatalog } from './catalog/cached-catalog.ts';
 import { CatalogClient } from './catalog/catalog-client.ts';
 import { CatalogReader } from './catalog/catalog-reader.ts';
@@ -157,7 +157,7 @@ export interface Tenancy<TSchema extends Record<string, unknown>> extends AsyncD
    */
   loader<K, V>(loadBatch: BatchLoad<K, V>, options?: LoaderOptions): ScopedLoader<K, V>;
   /**
-   * The only way to work on several tenants: one scope after the other, each recorded before it begins and after it ended. The first failure
+   * The only way to work on several tenants: one scope after the other, the whole and each recorded before it begins and after it ended. The first failure
    * ends it and is thrown; the tenants before it are done.
    *
    * @returns what the callback answered, by tenant id, in the order of the work
@@ -238,13 +238,15 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
       checkLogin: checkServiceLogin,
       runtimeRegion: options.runtime.region,
     });
-    const database = createScopedDatabase({ schema: options.schema, router, keys, auditor, telemetry });
+    const questions = silentQuestions(options.audit, client, managers);
+    const askSilent = questions && ((question: Parameters<typeof questions.ask>[0]) => questions.ask(question));
+    const database = createScopedDatabase({ schema: options.schema, router, keys, auditor, telemetry, askSilent });
     this.db = database.db;
     this.sql = database.sql;
     this.transaction = database.transaction;
     this.#scopes = new ScopeRunner({ router, auditor, activeTenants: async () => await reader.activeTenants() });
     // In this order: no new work, then what it stood on.
-    this.#parts = [router, keys, catalog, auditor, client, managers];
+    this.#parts = [router, keys, catalog, ...(questions === undefined ? [] : [questions]), auditor, client, managers];
   }
 
   run<T>(tenantId: TenantId, callback: () => T | PromiseLike<T>, options?: RunOptions): Promise<T> {

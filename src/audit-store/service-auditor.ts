@@ -6,6 +6,7 @@ import { KeyStore } from '../catalog/key-store.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import { openAuditChain } from './open-audit-chain.ts';
 import { PostgresAuditSink } from './postgres-audit-sink.ts';
+import { QuestionBox, type SilentAttemptOptions } from './question-box.ts';
 import { SpooledAuditSink } from './spooled-audit-sink.ts';
 
 /** Where a service's audit entries go, beside the catalog's audit log; docs/audit.md tells what each choice means. */
@@ -33,7 +34,15 @@ export interface AuditOptions {
   readonly timeoutMs?: number | undefined;
   /** How long refusals that repeat are gathered into one entry, in milliseconds; 250 unless told, 0 for not at all. */
   readonly foldMs?: number | undefined;
-  /** Hears of failures that nobody waits for: of sinks that are not required, of anchors and of the spool. Must not throw. */
+  /**
+   * Whether to find out which rows that a statement named by a key, and did not get, are another tenant's: `true`, or how. Off unless told.
+   * It concerns tenants of `row` isolation; the control plane answers (docs/audit.md, "Silent attempts").
+   */
+  readonly silentAttempts?: boolean | SilentAttemptOptions | undefined;
+  /**
+   * Hears of failures that nobody waits for: of sinks that are not required, of anchors, of the spool and of silent attempts. Must not
+   * throw.
+   */
   readonly onSinkError?: ((error: unknown, sink: string) => void) | undefined;
 }
 
@@ -48,7 +57,7 @@ export function serviceAuditor(
   managers: KeyManagers,
   onRefusal?: AuditorOptions['onRefusal'],
 ): Auditor {
-  const { sinks = [], spool, ...rest } = options;
+  const { sinks = [], spool, silentAttempts: _, ...rest } = options;
   const log = new PostgresAuditSink({ session });
   // Before the auditor loses its patience with the sink, the sink must have lost its own with the catalog.
   const patienceMs = Math.min(3_000, (options.timeoutMs ?? 10_000) / 3);
@@ -60,4 +69,15 @@ export function serviceAuditor(
   });
   auditor.prepare();
   return auditor;
+}
+
+/** Wires what asks about silent attempts; undefined where nobody wants to know. */
+export function silentQuestions(
+  { silentAttempts = false, onSinkError }: AuditOptions = {},
+  session: CatalogSession,
+  managers: KeyManagers,
+): QuestionBox | undefined {
+  if (silentAttempts === false) return undefined;
+  const options = silentAttempts === true ? {} : silentAttempts;
+  return new QuestionBox({ ...options, session, managers, onError: (error) => onSinkError?.(error, 'silent-attempts') });
 }

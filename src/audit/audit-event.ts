@@ -12,6 +12,7 @@ export type AuditAction =
   | 'scope.wrong-tenant' // a builder or raw query carried into another scope
   | 'query.foreign-tenant-id' // another tenant's id in a where, an insert, an update
   | 'query.policy' // PostgreSQL answered 42501
+  | 'query.silent' // row-level security answered nothing: what the control plane found out about it
   | 'residency' // a region that the tenant's residency does not allow
   | 'across-tenants' // acrossTenants, as a whole and per tenant
   | 'login' // a service login that could step over RLS

@@ -3,6 +3,7 @@ import postgres, { type Sql } from 'postgres';
 import { CatalogError, ClosedError, ConfigurationError } from '../errors.ts';
 import { sqlFiles } from '../sql/sql-files.ts';
 import { inTransaction } from '../sql/transaction.ts';
+import { CatalogConnection } from './catalog-connection.ts';
 import { catalogFailure } from './catalog-failure.ts';
 import type { CatalogAttempt, CatalogSession } from './catalog-session.ts';
 
@@ -15,18 +16,22 @@ export interface CatalogClientOptions {
   readonly maxConnections?: number | undefined;
   /** How long one statement may take, in milliseconds; 10,000 unless told. */
   readonly statementTimeoutMs?: number | undefined;
+  /** How long the server may say nothing while something is asked of it, in milliseconds; 15,000 more than one statement unless told. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** The connection to the catalog: a small pool, and driver errors turned into {@link CatalogError}. */
 export class CatalogClient implements CatalogSession, AsyncDisposable {
   readonly #options: CatalogClientOptions;
-  readonly #sql: Sql;
+  /** Those that can be used; made when there is work for them. */
+  readonly #connections = new Set<CatalogConnection>();
+  /** How many in a row could not be made. */
+  #failures = 0;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
   private constructor(options: CatalogClientOptions) {
     this.#options = Object.freeze({ ...options });
-    this.#sql = postgres(options.url, driverOptions(options));
   }
 
   /**
@@ -57,7 +62,7 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
 
   async query<T>(attempt: CatalogAttempt, run: (sql: Sql) => PromiseLike<T>): Promise<T> {
     this.#requireOpen(attempt);
-    const running = (async () => await run(this.#sql))();
+    const running = this.#connection().run(run);
     this.#running.add(running);
     try {
       return await running;
@@ -103,12 +108,29 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
     const deadline = new AbortController();
     await Promise.race([Promise.allSettled(this.#running), setTimeout(5_000, undefined, { signal: deadline.signal }).catch(() => {})]);
     deadline.abort();
-    // The driver's own grace would be spent in full on a connection that never came to be.
-    await this.#sql.end({ timeout: 0 });
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** An idle one, else a new one, else the one with the least to do. */
+  #connection(): CatalogConnection {
+    const [least] = [...this.#connections].sort((a, b) => a.running - b.running);
+    if (least !== undefined && (least.running === 0 || this.#connections.size >= maxConnections(this.#options))) return least;
+    const connection = new CatalogConnection({
+      url: this.#options.url,
+      driver: driverOptions(this.#options),
+      afterMs: this.#failures === 0 ? 0 : Math.min(10 * 2 ** this.#failures, 500),
+      patienceMs: this.#options.patienceMs ?? statementTimeoutMs(this.#options) + 15_000,
+      onLost: (connected) => {
+        this.#connections.delete(connection);
+        this.#failures = connected ? 0 : this.#failures + 1;
+      },
+    });
+    this.#connections.add(connection);
+    return connection;
   }
 
   #requireOpen(attempt: CatalogAttempt): void {
@@ -127,14 +149,19 @@ export class CatalogClient implements CatalogSession, AsyncDisposable {
   }
 }
 
+function maxConnections({ maxConnections: asked = 2 }: CatalogClientOptions): number {
+  return Math.min(Math.max(asked, 1), 4);
+}
+
+function statementTimeoutMs(options: CatalogClientOptions): number {
+  return options.statementTimeoutMs ?? 10_000;
+}
+
 function driverOptions(options: CatalogClientOptions) {
   return {
-    max: Math.min(Math.max(options.maxConnections ?? 2, 1), 4),
     fetch_types: false,
     connect_timeout: 10,
-    // The driver's own waits grow to 20 seconds, and a query that comes meanwhile waits with it: in seconds, half of one at most.
-    backoff: (attempts: number) => Math.min(0.01 * 2 ** attempts, 0.5),
     onnotice: () => {},
-    connection: { application_name: options.applicationName ?? 'tenancy-catalog', statement_timeout: options.statementTimeoutMs ?? 10_000 },
+    connection: { application_name: options.applicationName ?? 'tenancy-catalog', statement_timeout: statementTimeoutMs(options) },
   } as const;
 }

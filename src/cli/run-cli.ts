@@ -3,6 +3,7 @@ import { CliOutput, type CliStream } from './cli-output.ts';
 import { CliSession } from './cli-session.ts';
 import { addAuditExport } from './commands/audit-export.ts';
 import { addAuditList } from './commands/audit-list.ts';
+import { addAuditProbe } from './commands/audit-probe.ts';
 import { addAuditTail } from './commands/audit-tail.ts';
 import { addAuditVerify } from './commands/audit-verify.ts';
 import { addInit } from './commands/init.ts';
@@ -94,6 +95,6 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
   for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
   addVerify(root, session);
   const audit = root.command('audit').description('read and check the audit log');
-  for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify]) add(audit, session);
+  for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify, addAuditProbe]) add(audit, session);
   return root;
 }

@@ -13,10 +13,12 @@ import type { Binding } from './binding.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { beginCopy, requireNoCopy } from './copy-in-progress.ts';
 import { type CopyToOptions, copyText } from './copy-options.ts';
+import { CopyRows } from './copy-rows.ts';
 import { KeysNeeded, withDecryptionKeys } from './decryption.ts';
 import { HeldTransaction } from './held-transaction.ts';
 import type { Refusals } from './refusals.ts';
 import { resolveParams } from './resolve-params.ts';
+import type { SilentAnswers } from './silent-answers.ts';
 
 /** One execution of a compiled statement. */
 export interface QueryRequest<T> {
@@ -35,6 +37,8 @@ export interface QueryExecutorOptions {
   readonly keys: KeyRing;
   readonly refusals: Refusals;
   readonly telemetry?: Telemetry | undefined;
+  /** Takes note of statements that came back with nothing. */
+  readonly silent?: SilentAnswers | undefined;
 }
 
 /**
@@ -46,12 +50,14 @@ export class QueryExecutor {
   readonly #keys: KeyRing;
   readonly #refusals: Refusals;
   readonly #telemetry: Telemetry | undefined;
+  readonly #silent: SilentAnswers | undefined;
 
   constructor(options: QueryExecutorOptions) {
     this.#router = options.router;
     this.#keys = options.keys;
     this.#refusals = options.refusals;
     this.#telemetry = options.telemetry;
+    this.#silent = options.silent;
   }
 
   /**
@@ -88,6 +94,7 @@ export class QueryExecutor {
           : await transaction.lane.execute(statement, { raw, signal });
       active?.end(result);
       scope.grant?.work.add(result);
+      if (this.#silent !== undefined && result.rowCount === 0) this.#silent.note(route, scope, query.sql, statement);
       return this.#mapped(tenantId, keys, result, request.map);
     } catch (error) {
       active?.fail(error);
@@ -159,10 +166,12 @@ export class QueryExecutor {
     const told: Statement = { text: copyText(query.textFor(schema), options), params: query.params, rows: 'array', prepare: false };
     const active = this.#telemetry && this.#active(this.#telemetry, route, scope, query, told, true, true);
     const endCopy = beginCopy(held.transaction);
+    const rows = scope.grant && new CopyRows(options);
     let done = false;
     try {
       const source = () => lane.copyTo(copyText(inlined.textFor(schema), options), { signal: anySignal(signal, scope.signal) });
       for await (const chunk of held.through(source)) {
+        rows?.add(chunk);
         yield chunk;
         const now = currentScope();
         if (!admits(binding, now)) await this.#refusals.scope(binding, now);
@@ -177,6 +186,7 @@ export class QueryExecutor {
       throw await this.#refusals.audited(reason, scope, query.sql);
     } finally {
       endCopy();
+      if (rows !== undefined) scope.grant?.work.add({ command: 'COPY', rowCount: rows.count });
       if (!done) await held.end(false);
       active?.end({ command: 'COPY' });
     }

@@ -7,6 +7,7 @@ import {
 } from 'drizzle-orm';
 import { type PgDatabase, PgTable } from 'drizzle-orm/pg-core';
 import type { Auditor } from '../audit/auditor.ts';
+import type { SilentQuestion } from '../audit/silent-question.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
@@ -18,6 +19,7 @@ import { Refusals } from './refusals.ts';
 import { createRunTransaction, type RunTransaction } from './scoped-transaction.ts';
 import { SessionPool } from './session-pool.ts';
 import type { ShapeCacheOptions } from './shape-cache.ts';
+import { SilentAnswers } from './silent-answers.ts';
 import { tableKindOf } from './table-kind.ts';
 import { TenantDatabase } from './tenant-database.ts';
 import type { TenantQueryResultHKT } from './tenant-rows.ts';
@@ -46,6 +48,8 @@ export interface ScopedDatabaseOptions<TSchema extends Record<string, unknown>> 
   readonly auditor: Auditor;
   /** Hears of every statement. */
   readonly telemetry?: Telemetry | undefined;
+  /** Hears of rows that statements named by their keys and that were not there. */
+  readonly askSilent?: ((question: SilentQuestion) => void) | undefined;
   /** How statements are kept by their shape. */
   readonly shapeCache?: ShapeCacheOptions | undefined;
 }
@@ -82,6 +86,7 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
     keys: options.keys,
     refusals: new Refusals(options.auditor),
     telemetry: options.telemetry,
+    silent: options.askSilent && new SilentAnswers(options.schema, options.askSilent),
   });
   const sessions = new SessionPool({
     dialect: new CachingDialect(options.shapeCache),

@@ -21,6 +21,9 @@ export const contextMasterContext: KeyContext = Object.freeze({ tenantId: platfo
 /** What the secrets of audit chains are bound to: a service makes one and never opens one. */
 export const auditChainContext: KeyContext = Object.freeze({ tenantId: platformTenantId, purpose: 'audit-chain' });
 
+/** What batches of silent attempts are bound to: a service seals them and never opens one. */
+export const silentAttemptContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'silent-attempt' });
+
 /** What sealed passwords of database logins are bound to; the subject, where given, says which one. */
 export const credentialContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'credential' });
 

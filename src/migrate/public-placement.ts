@@ -1,5 +1,5 @@
+import type { SqlToken } from '../sql/sql-tokenizer.ts';
 import { isWord } from './sql-statements.ts';
-import type { SqlToken } from './sql-tokenizer.ts';
 
 /** Words after which a name of a relation or type stands, so that a schema before it can be left out. */
 const beforeName = [

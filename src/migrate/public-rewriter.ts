@@ -1,7 +1,7 @@
 import { MigrationError } from '../errors.ts';
+import { type SqlToken, tokenizeSql } from '../sql/sql-tokenizer.ts';
 import { placementOfPublic, refersToPublic } from './public-placement.ts';
 import { isWord, type SqlStatement, sqlStatements } from './sql-statements.ts';
-import { type SqlToken, tokenizeSql } from './sql-tokenizer.ts';
 
 /** A stretch of the script and what takes its place. */
 interface Edit {

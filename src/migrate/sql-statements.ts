@@ -1,4 +1,4 @@
-import { type SqlToken, tokenizeSql } from './sql-tokenizer.ts';
+import { type SqlToken, tokenizeSql } from '../sql/sql-tokenizer.ts';
 
 /** One statement of a script. */
 export interface SqlStatement {

@@ -44,12 +44,12 @@ export class LoginPool implements LanePool {
   }
 
   run(unit: Unit, signal?: AbortSignal): Promise<StatementResult> {
-    return this.#current === undefined ? this.#opened().then((pool) => pool.run(unit, signal)) : this.#current.run(unit, signal);
+    return this.#current === undefined ? this.#onceOpen((pool) => pool.run(unit, signal)) : this.#current.run(unit, signal);
   }
 
   transaction<T>(context: UnitContext, options: TransactionOptions, callback: (transaction: LaneTransaction) => Promise<T>): Promise<T> {
     return this.#current === undefined
-      ? this.#opened().then((pool) => pool.transaction(context, options, callback))
+      ? this.#onceOpen((pool) => pool.transaction(context, options, callback))
       : this.#current.transaction(context, options, callback);
   }
 
@@ -85,11 +85,12 @@ export class LoginPool implements LanePool {
       .catch(() => {});
   }
 
-  async #opened(): Promise<TrackedPool> {
-    const pool = await this.#open();
-    // Another login may have taken its place between the opening and now.
-    if (this.#current !== pool) this.#requireServing();
-    return pool;
+  /** Nothing may come between finding the pool and using it: a microtask is enough for another login to take its place, or for idleness to. */
+  async #onceOpen<T>(use: (pool: TrackedPool) => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#open();
+      if (this.#current !== undefined) return await use(this.#current);
+    }
   }
 
   #open(): Promise<TrackedPool> {

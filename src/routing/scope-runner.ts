@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../audit/audit-event.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import { AbortedError, ConfigurationError, CrossTenantAccessError, TenancyError } from '../errors.ts';
 import { type CrossTenantGrant, currentScope, enterPart, enterScope, GrantedWork, Scope } from '../tenant/scope.ts';
@@ -67,9 +68,34 @@ export class ScopeRunner {
     const ids = request.tenants === 'all' ? await this.#activeTenants(signal) : [...new Set(request.tenants.map(parseTenantId))];
     const from = currentScope()?.tenant.id;
     const base = { action: 'across-tenants', tenantId: from, actor, reason, requestId } as const;
-    await this.#auditor.record({ ...base, outcome: 'allowed', detail: { tenants: ids.length, all: request.tenants === 'all' } });
-
+    const grant = await this.#auditor.record({
+      ...base,
+      outcome: 'allowed',
+      detail: { tenants: ids.length, all: request.tenants === 'all' },
+    });
+    const total = new GrantedWork();
     const results = new Map<TenantId, T>();
+    const closing = () => ({ grant, tenants: ids.length, done: results.size, ...total.counts });
+    try {
+      await this.#eachOf(ids, request, base, callback, results, total);
+    } catch (error) {
+      const errorCode = error instanceof TenancyError ? error.code : undefined;
+      // Why the work ended is what the caller must hear, also where that can't be recorded.
+      await this.#auditor.record({ ...base, outcome: 'failed', errorCode, detail: closing() }).catch(() => {});
+      throw error;
+    }
+    await this.#auditor.record({ ...base, outcome: 'completed', detail: closing() });
+    return results;
+  }
+
+  async #eachOf<T>(
+    ids: readonly TenantId[],
+    { actor, reason, requestId, signal }: CrossTenantRequest,
+    base: Pick<AuditEntry, 'action' | 'tenantId' | 'actor' | 'reason' | 'requestId'>,
+    callback: (tenant: Tenant) => T | PromiseLike<T>,
+    results: Map<TenantId, T>,
+    total: GrantedWork,
+  ): Promise<void> {
     for (const id of ids) {
       if (signal?.aborted === true) {
         throw new AbortedError(`Work across tenants was aborted before tenant "${id}", after ${results.size} of ${ids.length}.`, {
@@ -80,7 +106,7 @@ export class ScopeRunner {
       }
       const tenant = await this.#resolve(id, signal);
       const auditId = await this.#auditor.record({ ...base, outcome: 'allowed', targetTenantId: id });
-      const work = new GrantedWork();
+      const work = new GrantedWork(total);
       const grant: CrossTenantGrant = Object.freeze({ auditId, actor, reason, work });
       try {
         results.set(id, await enterScope(new Scope(tenant, { grant, requestId }), () => callback(tenant)));
@@ -97,7 +123,6 @@ export class ScopeRunner {
       }
       await this.#auditor.record({ ...base, outcome: 'completed', targetTenantId: id, detail: { grant: auditId, ...work.counts } });
     }
-    return results;
   }
 
   async #resolve(id: TenantId, signal: AbortSignal | undefined): Promise<Tenant> {

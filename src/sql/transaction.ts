@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres';
+import { guardedSql } from './guarded-sql.ts';
 
 /** What the driver says when a connection is gone; callers that turn driver errors into their own know it by its code. */
 class ConnectionLost extends Error {
@@ -36,20 +37,7 @@ export async function inTransaction<T>(sql: Sql, callback: (transaction: Transac
   const requireConnection = (): void => {
     if (lost !== undefined) throw lost;
   };
-  const guarded = new Proxy(sql, {
-    apply: (target, self, given) => {
-      requireConnection();
-      return Reflect.apply(target, self, given);
-    },
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...given: unknown[]) => {
-        requireConnection();
-        return Reflect.apply(value, target, given);
-      };
-    },
-  });
+  const guarded = guardedSql(sql, requireConnection);
   try {
     const result = await Promise.race([callback(guarded as unknown as TransactionSql), died]);
     requireConnection();

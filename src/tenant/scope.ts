@@ -13,15 +13,22 @@ export interface CrossTenantGrant {
 
 /** Counts what is done under a grant, for the entry that closes it. */
 export class GrantedWork {
+  readonly #total: GrantedWork | undefined;
   #statements = 0;
   #rowsRead = 0;
   #rowsWritten = 0;
+
+  /** @param total what all of it is counted in as well */
+  constructor(total?: GrantedWork) {
+    this.#total = total;
+  }
 
   /** Takes one statement's answer. */
   add(result: { readonly command: string; readonly rowCount: number }): void {
     this.#statements++;
     if (/^(INSERT|UPDATE|DELETE|MERGE)$/.test(result.command)) this.#rowsWritten += result.rowCount;
     else this.#rowsRead += result.rowCount;
+    this.#total?.add(result);
   }
 
   get counts(): { readonly statements: number; readonly rowsRead: number; readonly rowsWritten: number } {

@@ -66,21 +66,30 @@ describe('a service’s login', () => {
     },
   );
 
-  test.each(['owner_credentials', 'audit_log', 'audit_writers', 'audit_chain_start', 'migrations_ledger'])(
-    'sees nothing of %s; control: granted, it does',
-    async (table) => {
-      expect(refusalOf(await asService(`select * from tenancy.${table}`))).toBe('42501');
-      await admin.unsafe(`grant select on tenancy.${table} to ${catalog}`);
-      expect('rows' in (await asService(`select * from tenancy.${table}`))).toBe(true);
-      await admin.unsafe(`revoke select on tenancy.${table} from ${catalog}`);
-    },
-  );
+  test.each([
+    'owner_credentials',
+    'audit_log',
+    'audit_writers',
+    'audit_chain_start',
+    'migrations_ledger',
+    'silent_questions',
+    'silent_fingerprint_key',
+  ])('sees nothing of %s; control: granted, it does', async (table) => {
+    expect(refusalOf(await asService(`select * from tenancy.${table}`))).toBe('42501');
+    await admin.unsafe(`grant select on tenancy.${table} to ${catalog}`);
+    expect('rows' in (await asService(`select * from tenancy.${table}`))).toBe(true);
+    await admin.unsafe(`revoke select on tenancy.${table} from ${catalog}`);
+  });
 
-  test('can call no function but the two that append', async () => {
+  test('can call no function but the three that append', async () => {
     const functions = await admin<
       { call: string }[]
     >`select p.oid::regprocedure::text as call from pg_proc p where pronamespace = 'tenancy'::regnamespace and has_function_privilege(${catalog}, p.oid, 'execute') order by 1`;
-    expect(functions.map(({ call }) => call)).toEqual(['tenancy.append_audit(jsonb)', 'tenancy.register_audit_writer(jsonb)']);
+    expect(functions.map(({ call }) => call)).toEqual([
+      'tenancy.append_audit(jsonb)',
+      'tenancy.ask_silent(bytea)',
+      'tenancy.register_audit_writer(jsonb)',
+    ]);
   });
 });
 

@@ -71,6 +71,7 @@ test('work across tenants is recorded before it begins and closed with what it t
   expect(seen.map(({ targetTenantId }) => targetTenantId)).toEqual(['globex', 'acme', undefined]);
   const closed = await control.auditEntries({ requestId: 'r-across', outcome: 'completed', actor: 'ada' });
   expect(closed.map(({ targetTenantId, detail }) => [targetTenantId, detail])).toEqual([
+    [undefined, { grant: seen[2]?.id, tenants: 2, done: 2, statements: 6, rowsRead: 6, rowsWritten: 8 }],
     ['globex', { grant: seen[0]?.id, statements: 3, rowsRead: 3, rowsWritten: 4 }],
     ['acme', { grant: seen[1]?.id, statements: 3, rowsRead: 3, rowsWritten: 4 }],
   ]);
@@ -81,8 +82,32 @@ test('work across tenants is recorded before it begins and closed with what it t
     }),
   ).rejects.toThrow('no');
   expect(await control.auditEntries({ requestId: 'r-fails', outcome: 'failed' })).toMatchObject([
-    { detail: { statements: 1, rowsRead: 2 } },
+    { targetTenantId: undefined, detail: { tenants: 1, done: 0, statements: 1, rowsRead: 2 } },
+    { targetTenantId: 'acme', detail: { statements: 1, rowsRead: 2 } },
   ]);
+});
+
+test('rows that a COPY gave away are counted, in every format and as far as it was read', async () => {
+  const { tenancy, control } = shop;
+  await tenancy.run('globex', () =>
+    tenancy.db.insert(products).values(['\n', '"', ',', 'x'].map((sku) => ({ sku: `copy${sku}`, stock: 1 }))),
+  );
+  const request = { actor: 'ada', reason: 'export', tenants: ['globex'], requestId: 'r-copy' } as const;
+  await tenancy.acrossTenants(request, async () => {
+    for (const options of [{ header: true }, { format: 'text' }, { format: 'binary' }] as const) {
+      for await (const _ of tenancy.sql`select sku, stock, null from products where sku like 'copy%'`.copyTo(options));
+    }
+  });
+  const [whole, each] = await control.auditEntries({ requestId: 'r-copy', outcome: 'completed' });
+  expect(each?.detail).toMatchObject({ statements: 3, rowsRead: 12, rowsWritten: 0 });
+  expect(whole?.detail).toMatchObject({ tenants: 1, done: 1, statements: 3, rowsRead: 12, rowsWritten: 0 });
+  await tenancy.acrossTenants({ ...request, requestId: 'r-early' }, async () => {
+    for await (const _ of tenancy.sql`select n from generate_series(1, 5000000) n`.copyTo({ format: 'text' })) break;
+  });
+  const early = (await control.auditEntries({ requestId: 'r-early', outcome: 'completed' }))[0]!.detail;
+  expect(early['statements']).toBe(1);
+  expect(early['rowsRead']).toBeGreaterThan(0);
+  expect(early['rowsRead']).toBeLessThan(5_000_000);
 });
 
 test('the platform’s own log is in order after all of this, and `auditVerify` says when it is not', async () => {

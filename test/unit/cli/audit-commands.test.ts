@@ -88,3 +88,20 @@ describe('audit verify', () => {
     expect(documents(json).stdout).toEqual(JSON.parse(JSON.stringify(report)));
   });
 });
+
+describe('audit probe', () => {
+  test('says what was found out, and ends with 0 whatever it is', async () => {
+    const run = await cli(['audit', 'probe']);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(run.stdout).toBe('4 rows were asked for in vain: 2 are nobody’s, 1 the tenant’s own, 1 another tenant’s, 0 unknown.\n');
+    const json = await cli(['audit', 'probe', '--json']);
+    expect(documents(json).stdout).toEqual({ asked: 4, absent: 2, own: 1, foreign: 1, unanswered: 0, forged: 0 });
+  });
+
+  test('says that batches were forged', async () => {
+    const report = { asked: 0, absent: 0, own: 0, foreign: 0, unanswered: 0, forged: 2 };
+    const run = await cli(['audit', 'probe'], { control: { auditSilentAttempts: async () => report } });
+    expect(run.stdout).toContain('none another tenant’s');
+    expect(run.stdout).toContain('2 batches were not a service’s.');
+  });
+});

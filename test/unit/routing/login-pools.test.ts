@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ClosedError } from '../../../src/errors.ts';
+import { ClosedError, LaneLostError } from '../../../src/errors.ts';
 import { LoginPools } from '../../../src/routing/login-pools.ts';
 import { recordOf } from '../catalog/records.ts';
 import { NotedPool } from './parts.ts';
@@ -67,6 +67,30 @@ describe('LoginPools', () => {
     pools.closeIdle();
     expect(opened[0]!.closed).toBe(false);
     await pools.close();
+  });
+
+  test.each(['retire', 'closeIdle'] as const)('%s at any moment of an opening refuses nobody for good', async (end) => {
+    const outcomes = new Set<string>();
+    for (let microtasks = 0; microtasks < 40; microtasks++) {
+      const { pools, advance } = poolsOf();
+      const { pool } = await pools.pool(cluster, 'a');
+      advance(2_000);
+      pools.closeIdle();
+      const units = [0, 1].map(() =>
+        pool.run(unit).then(
+          () => 'ran',
+          (error: unknown) => (error instanceof LaneLostError && error.retryable && !error.sent ? 'retryable' : String(error)),
+        ),
+      );
+      for (let n = 0; n < microtasks; n++) await Promise.resolve();
+      advance(2_000);
+      if (end === 'retire') void pool.retire();
+      else pools.closeIdle();
+      for (const outcome of await Promise.all(units)) outcomes.add(outcome);
+      await pools.close();
+    }
+    // Idleness ends nobody's work: the pool is opened once more.
+    expect([...outcomes].sort()).toEqual(end === 'retire' ? ['ran', 'retryable'] : ['ran']);
   });
 
   test('databases and clusters have pools of their own', async () => {

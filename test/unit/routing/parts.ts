@@ -7,6 +7,7 @@ import type { ContextMaster } from '../../../src/catalog/context-master.ts';
 import type { TenantRecord } from '../../../src/catalog/tenant-record.ts';
 import type { LanePool } from '../../../src/connection/lane-pool.ts';
 import type { StatementResult } from '../../../src/connection/statement.ts';
+import { ClosedError } from '../../../src/errors.ts';
 import type { KeyManager } from '../../../src/kms/key-manager.ts';
 import { KeyManagers } from '../../../src/kms/key-managers.ts';
 import { CatalogRouter, type CatalogRouterOptions } from '../../../src/routing/catalog-router.ts';
@@ -27,6 +28,7 @@ export class NotedPool implements LanePool {
     return 1;
   }
   async run(): Promise<StatementResult> {
+    if (this.closed) throw new ClosedError('A unit was given to a pool after close.');
     this.units++;
     await this.hold;
     return answer;

@@ -141,6 +141,7 @@ describe('ScopeRunner', () => {
       'across-tenants allowed',
       'scope.nested refused',
       'across-tenants completed',
+      'across-tenants completed',
     ]);
   });
 
@@ -195,7 +196,9 @@ describe('ScopeRunner', () => {
       ['completed', 'b'],
       ['allowed', 'c'],
       ['completed', 'c'],
+      ['completed', undefined],
     ]);
+    expect(events.at(-1)?.detail).toEqual({ grant: events[0]?.id, tenants: 3, done: 3, statements: 0, rowsRead: 0, rowsWritten: 0 });
   });
 
   test('what can’t be recorded is not done', async () => {
@@ -218,11 +221,22 @@ describe('ScopeRunner', () => {
       }),
     ).rejects.toThrow('no');
     expect(visited).toEqual(['a']);
-    expect(events.at(-1)).toMatchObject({ outcome: 'failed', targetTenantId: 'a' });
+    expect(events.at(-2)).toMatchObject({ outcome: 'failed', targetTenantId: 'a' });
+    expect(events.at(-1)).toMatchObject({
+      outcome: 'failed',
+      targetTenantId: undefined,
+      detail: { grant: events[0]?.id, tenants: 3, done: 0 },
+    });
     const abort = new AbortController();
     await expect(
       runner.acrossTenants({ actor: 'job', reason: 'r', tenants: 'all', signal: abort.signal }, () => abort.abort()),
     ).rejects.toBeInstanceOf(AbortedError);
+    expect(events.at(-1)).toMatchObject({
+      outcome: 'failed',
+      errorCode: 'ABORTED',
+      targetTenantId: undefined,
+      detail: { tenants: 3, done: 1 },
+    });
   });
 
   test('nobody works across tenants without a name and a reason', async () => {

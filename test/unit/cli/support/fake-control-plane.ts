@@ -3,6 +3,7 @@ import type { AuditFilter, AuditListFilter } from '../../../../src/audit/audit-f
 import type { AuditVerifyReport } from '../../../../src/audit/audit-finding.ts';
 import type { ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
+import type { SilentAttemptReport } from '../../../../src/lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from '../../../../src/migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from '../../../../src/provision/provision-report.ts';
 import type { Tenant } from '../../../../src/tenant/tenant.ts';
@@ -133,6 +134,11 @@ export class FakeControlPlane implements ControlPlane {
   async auditVerify(options?: Parameters<ControlPlane['auditVerify']>[0]): Promise<AuditVerifyReport> {
     this.calls.push(['auditVerify', options?.anchors]);
     return { findings: [], found: 0, entries: 7, writers: 2, beforeChain: 0, anchors: options?.anchors?.length ?? 0, ok: true };
+  }
+
+  async auditSilentAttempts(): Promise<SilentAttemptReport> {
+    this.calls.push(['auditSilentAttempts']);
+    return { asked: 4, absent: 2, own: 1, foreign: 1, unanswered: 0, forged: 0 };
   }
 
   get entries(): readonly AuditEvent[] {

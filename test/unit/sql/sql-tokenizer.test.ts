@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { tokenizeSql } from '../../../src/migrate/sql-tokenizer.ts';
+import { tokenizeSql } from '../../../src/sql/sql-tokenizer.ts';
 
 const kinds = (sql: string): string[] =>
   tokenizeSql(sql)
