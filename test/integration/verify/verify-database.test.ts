@@ -170,6 +170,12 @@ describe('what is wrong is found', () => {
     ],
     ['function-open', 'grant execute on function pg_read_file(text) to APP', 'revoke execute on function pg_read_file(text) from APP'],
     [
+      'function-open',
+      'grant execute on function pg_stat_get_live_tuples(oid) to public',
+      'revoke execute on function pg_stat_get_live_tuples(oid) from public',
+    ],
+    ['function-open', 'grant execute on function currtid2(text, tid) to APP', 'revoke execute on function currtid2(text, tid) from APP'],
+    [
       'new-tables-unguarded',
       'alter event trigger tenancy_guard_new_tables disable',
       'alter event trigger tenancy_guard_new_tables enable always',
