@@ -190,7 +190,8 @@ class WiredControlPlane implements ControlPlane {
   async verify(...[options]: Parameters<ControlPlane['verify']>) {
     const { tenants, owners, vault, authority } = await this.#open();
     const catalogUrl = urlFor(this.#options.catalog.adminUrl, { database: this.#names.catalogDatabase });
-    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl }, options);
+    const { catalogDatabase: database, owner: ownerRole, catalog: catalogRole } = this.#names;
+    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl, catalog: { database, ownerRole, catalogRole } }, options);
   }
 
   async rotateContextKey() {
