@@ -194,12 +194,12 @@ class WiredControlPlane implements ControlPlane {
     return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl, catalog: { database, ownerRole, catalogRole } }, options);
   }
 
-  async rotateContextKey() {
-    return { keyId: await (await this.#open()).rotation.rotate() };
+  async rotateContextKey(...[options]: Parameters<ControlPlane['rotateContextKey']>) {
+    return { keyId: await (await this.#open()).rotation.rotate(options?.actor) };
   }
 
-  async retireContextKeys() {
-    return { retired: await (await this.#open()).rotation.retire() };
+  async retireContextKeys(...[options]: Parameters<ControlPlane['retireContextKeys']>) {
+    return { retired: await (await this.#open()).rotation.retire(options?.actor) };
   }
 
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
@@ -300,7 +300,7 @@ class WiredControlPlane implements ControlPlane {
       owners,
       migrations,
       onboarding,
-      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
+      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners, auditor }),
       auditor,
     };
   }
