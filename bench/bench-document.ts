@@ -1,4 +1,5 @@
 import type { BesideSlow } from './beside-slow.ts';
+import type { ContextCost } from './context-cost.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryUse } from './memory.ts';
 import type { Result } from './result.ts';
@@ -13,4 +14,5 @@ export interface BenchDocument {
   readonly roundTrips: readonly RoundTrips[];
   readonly besideSlow: readonly BesideSlow[];
   readonly memory: readonly MemoryUse[];
+  readonly contextCost: readonly ContextCost[];
 }

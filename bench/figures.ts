@@ -19,7 +19,7 @@ const latencyBeside =
 
 /** The figures of a run as Markdown: what stands between the markers of docs/performance.md. Parts that were not measured are left out. */
 export function figures(document: BenchDocument): string {
-  const { results, roundTrips, besideSlow, memory, addedRoundTripMs } = document;
+  const { results, roundTrips, besideSlow, memory, contextCost, addedRoundTripMs } = document;
   const sections = [
     machineLine(document.machine),
     titled('32 callers: operations a second (× stock drizzle)', matrix(results, mainCases, 32, 0, throughput('drizzle'))),
@@ -58,6 +58,18 @@ export function figures(document: BenchDocument): string {
       table(
         ['', 'µs'],
         results.filter((result) => result.case === 'scope-entry').map(({ subject, p50Ms }) => [`\`${subject}\``, digits(p50Ms * 1_000)]),
+      ),
+    ),
+    titled(
+      'Verification of the signed context: a point select, 1 caller, p50 in ms',
+      table(
+        ['', 'believed', 'signed', 'ratio'],
+        contextCost.map(({ subject, signedP50Ms, plainP50Ms }) => [
+          `\`${subject}\``,
+          plainP50Ms.toFixed(3),
+          signedP50Ms.toFixed(3),
+          times(signedP50Ms / plainP50Ms),
+        ]),
       ),
     ),
     titled(

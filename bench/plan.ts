@@ -27,6 +27,8 @@ export interface Plan {
   readonly knownTenants: readonly number[];
   readonly besideSlow: boolean;
   readonly scopeEntry: boolean;
+  /** Whether policies are measured with and without the verification of the signed context. */
+  readonly contextCost: boolean;
   /** Of how many statements each transaction is whose round trips are counted. */
   readonly roundTrips: readonly number[];
   /** Whether tables with {@link filterCases}' documents are filled. */
@@ -42,6 +44,7 @@ const fullPlan: Plan = {
   knownTenants: [1_000, 10_000],
   besideSlow: true,
   scopeEntry: true,
+  contextCost: true,
   roundTrips: [1, 5],
   documents: true,
 };
@@ -53,17 +56,18 @@ const quickPlan: Plan = {
   knownTenants: [],
   besideSlow: false,
   scopeEntry: true,
+  contextCost: false,
   roundTrips: [5],
   documents: false,
 };
 
 /**
- * @param only the cases that are wanted, and `memory` and `round-trips`, which have figures of their own; all of the mode's when empty
+ * @param only the cases that are wanted, and `memory`, `round-trips` and `context-cost`, which have figures of their own; all of the mode's when empty
  * @throws {TypeError} for a case that does not exist
  */
 export function planOf(quick: boolean, only: readonly string[]): Plan {
   if (only.length === 0) return quick ? quickPlan : fullPlan;
-  const known: readonly string[] = [...allCases, 'memory', 'round-trips'];
+  const known: readonly string[] = [...allCases, 'memory', 'round-trips', 'context-cost'];
   const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new TypeError(`there is no case ${unknown}; there are ${known.join(', ')}`);
   const wanted = (cells: readonly Cell[]): readonly Cell[] => cells.filter((cell) => only.includes(cell.case));
@@ -76,6 +80,7 @@ export function planOf(quick: boolean, only: readonly string[]): Plan {
     knownTenants: only.includes('memory') ? fullPlan.knownTenants : [],
     besideSlow: only.includes('beside-slow'),
     scopeEntry: only.includes('scope-entry'),
+    contextCost: only.includes('context-cost'),
     roundTrips: only.includes('round-trips') ? fullPlan.roundTrips : [],
     documents: [...direct, ...leakproof].some((cell) => cell.case.startsWith('filter-')),
   };

@@ -4,7 +4,7 @@ import { throughputRatio } from './ratios.ts';
 import type { Result } from './result.ts';
 
 /** A run as tables for people, one block for each case, number of callers and distance. */
-export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memory }: BenchDocument): string {
+export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memory, contextCost }: BenchDocument): string {
   const blocks = [...blocksOf(results).values()].map((block) => resultBlock(block, results));
   if (addedRoundTripMs !== undefined) blocks.push([`The proxy added ${addedRoundTripMs.toFixed(2)} ms to an echo's round trip.`]);
   if (roundTrips.length > 0) {
@@ -19,6 +19,15 @@ export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memo
       `${(besideP99Ms / aloneP99Ms).toFixed(2)}×`,
     ]);
     blocks.push(table(["the others' p99, ms", 'alone', 'beside', 'ratio'], rows));
+  }
+  if (contextCost.length > 0) {
+    const rows = contextCost.map(({ subject, signedP50Ms, plainP50Ms }) => [
+      subject,
+      plainP50Ms.toFixed(3),
+      signedP50Ms.toFixed(3),
+      `${(signedP50Ms / plainP50Ms).toFixed(2)}×`,
+    ]);
+    blocks.push(table(['point select, 1 caller: p50 ms', 'context believed', 'signed', 'ratio'], rows));
   }
   if (memory.length > 0) {
     const rows = memory.map(({ tenants, heapBytes, rssBytes }) => [

@@ -5,6 +5,7 @@ import { benchmark } from './benchmark.ts';
 import { measureBesideSlow } from './beside-slow.ts';
 import { operationOf } from './case.ts';
 import { closeAll, connect } from './connect.ts';
+import { measureContextCost } from './context-cost.ts';
 import { guard, guardTenants } from './guard.ts';
 import { declareLeakproof } from './leakproof.ts';
 import { describeMachine } from './machine.ts';
@@ -33,6 +34,9 @@ const distantRttMs = 2;
 /** A quick run's measuring ends when the process is this old, in milliseconds; what is left is for closing. */
 const quickUntilMs = 37_000;
 const scopeEntryMs = 250;
+/** A pool's policies and a schema's. */
+const contextCostNames = ['tenancy-row', 'tenancy-schema'];
+const contextCost = { rounds: 7, roundMs: 500 } as const;
 const besideSlow = { rounds: 3, roundMs: 4_500 } as const;
 /** The others hold up beside a slow neighbour as one of these does. */
 const besideSlowNames = ['raw', 'drizzle', 'tenancy-row', 'tenancy-schema', 'tenancy-database'];
@@ -72,13 +76,15 @@ export async function runBench(
     addedRoundTripMs: distant.addedRoundTripMs,
     roundTrips: distant.roundTrips,
     besideSlow: direct.besideSlow,
+    contextCost: direct.contextCost,
     memory,
   };
 }
 
-async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'besideSlow'>> {
-  const { plan, signal, say } = run;
-  if (plan.direct.length === 0 && !plan.scopeEntry && !plan.besideSlow) return { results: [], besideSlow: [] };
+async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'besideSlow' | 'contextCost'>> {
+  const { world, plan, signal, say } = run;
+  if (plan.direct.length === 0 && !plan.scopeEntry && !plan.besideSlow && !plan.contextCost)
+    return { results: [], besideSlow: [], contextCost: [] };
   return await connected(run, undefined, async (subjects) => {
     const results = [...(await measured(run, subjects, plan.direct, 0))];
     if (plan.scopeEntry) for (const subject of subjects) results.push(...(await measureScopeEntry(subject, scopeEntryMs)));
@@ -88,7 +94,14 @@ async function runDirect(run: Run): Promise<Pick<BenchDocument, 'results' | 'bes
           { ...besideSlow, signal, onRound: say },
         )
       : { results: [], compared: [] };
-    return { results: [...results, ...beside.results], besideSlow: beside.compared };
+    const costs = plan.contextCost
+      ? await measureContextCost(
+          world,
+          subjects.filter(({ name }) => contextCostNames.includes(name)),
+          { ...contextCost, signal, onRound: say },
+        )
+      : [];
+    return { results: [...results, ...beside.results], besideSlow: beside.compared, contextCost: costs };
   });
 }
 

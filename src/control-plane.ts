@@ -49,7 +49,7 @@ export interface TenantFilter {
   readonly status?: TenantStatus | undefined;
 }
 
-/** Who changes a tenant, for the audit log. */
+/** Who changes a tenant or a key, for the audit log. */
 export interface ChangeOptions {
   /** A person's or a job's name, as the audit log should show it. */
   readonly actor?: string | undefined;
@@ -137,18 +137,18 @@ export interface ControlPlane extends AsyncDisposable {
   /**
    * Makes a new key for signed contexts, installs it in every database and lets services sign with it, which they do within moments.
    * Nothing is refused meanwhile: both keys are valid until {@link ControlPlane.retireContextKeys}. Running it again after a failure is
-   * safe.
+   * safe. Recorded in the audit log before and after, as is the retirement.
    *
    * @throws {ConfigurationError} before anybody signs with it, when a cluster of the catalog was not given to this control plane
    */
-  rotateContextKey(): Promise<{ readonly keyId: string }>;
+  rotateContextKey(options?: ChangeOptions): Promise<{ readonly keyId: string }>;
   /**
    * Takes all context keys but the newest out of use: contexts that they signed are refused from then on. Other control planes that are
    * open must be opened anew.
    *
    * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
    */
-  retireContextKeys(): Promise<{ readonly retired: readonly string[] }>;
+  retireContextKeys(options?: ChangeOptions): Promise<{ readonly retired: readonly string[] }>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

@@ -192,15 +192,16 @@ class WiredControlPlane implements ControlPlane {
   async verify(...[options]: Parameters<ControlPlane['verify']>) {
     const { tenants, owners, vault, authority } = await this.#open();
     const catalogUrl = urlFor(this.#options.catalog.adminUrl, { database: this.#names.catalogDatabase });
-    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl }, options);
+    const { catalogDatabase: database, owner: ownerRole, catalog: catalogRole } = this.#names;
+    return await verifyPlatform({ tenants, owners, vault, authority, catalogUrl, catalog: { database, ownerRole, catalogRole } }, options);
   }
 
-  async rotateContextKey() {
-    return { keyId: await (await this.#open()).rotation.rotate() };
+  async rotateContextKey(...[options]: Parameters<ControlPlane['rotateContextKey']>) {
+    return { keyId: await (await this.#open()).rotation.rotate(options?.actor) };
   }
 
-  async retireContextKeys() {
-    return { retired: await (await this.#open()).rotation.retire() };
+  async retireContextKeys(...[options]: Parameters<ControlPlane['retireContextKeys']>) {
+    return { retired: await (await this.#open()).rotation.retire(options?.actor) };
   }
 
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
@@ -306,7 +307,7 @@ class WiredControlPlane implements ControlPlane {
       owners,
       migrations,
       onboarding,
-      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
+      rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners, auditor }),
       auditor,
     };
   }

@@ -42,6 +42,6 @@ test('another tenant’s id is refused, and the refusal is in the audit log', as
 });
 
 test('no tenant reaches another, on any table', async () => {
-  const { checked } = await assertIsolated(platform);
+  const { checked } = await assertIsolated(platform.tenancy);
   expect(checked).toBeGreaterThan(20);
 });

@@ -7,6 +7,7 @@ import { addAuditProbe } from './commands/audit-probe.ts';
 import { addAuditTail } from './commands/audit-tail.ts';
 import { addAuditVerify } from './commands/audit-verify.ts';
 import { addInit } from './commands/init.ts';
+import { addKeysContext } from './commands/keys-context.ts';
 import { addMigrateStatus } from './commands/migrate-status.ts';
 import { addMigrateUp } from './commands/migrate-up.ts';
 import { addTenantCreate } from './commands/tenant-create.ts';
@@ -94,6 +95,7 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
   const migrate = root.command('migrate').description('migrate the tenants’ tables');
   for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
   addVerify(root, session);
+  addKeysContext(root.command('keys').description('replace keys'), session);
   const audit = root.command('audit').description('read and check the audit log');
   for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify, addAuditProbe]) add(audit, session);
   return root;

@@ -10,7 +10,8 @@ const merge = /(?<![\w$\u0080-\uffff])merge\s*(?:into|--|\/\*)/i;
 
 /**
  * Commands that would end the unit's transaction, take its connection over, touch the lane's own prepared statements, or reach past the
- * tenant: every login may change its own password and settings, which are all tenants', and LOCK knows no row-level security.
+ * tenant: every login may change its own password and settings, which are all tenants', and LOCK and the planner's statistics know no
+ * row-level security.
  */
 const refused: ReadonlyMap<string, string> = new Map([
   ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'].map(
@@ -22,6 +23,10 @@ const refused: ReadonlyMap<string, string> = new Map([
   ...['alter', 'drop', 'grant', 'revoke', 'reassign'].map(
     (command) => [command, 'The service login is shared by tenants and owns nothing: change the database in a migration.'] as const,
   ),
+  [
+    'explain',
+    'Its estimates come from every tenant’s rows, past row-level security, and tell their values: explain as the owner, outside the service.',
+  ],
   ['lock', 'It would hold the table up for everybody, whoever’s rows are in it: use select … for update.'],
   [
     'copy',
@@ -55,7 +60,7 @@ const longestRemembered = 10_000;
 /**
  * Refuses texts that must not run inside a unit, before anything is sent.
  *
- * @throws {NotSupportedError} for transaction commands, COPY, PREPARE and its kin, ALTER and its kin, LOCK, MERGE, and texts with a NUL character
+ * @throws {NotSupportedError} for transaction commands, COPY, PREPARE and its kin, ALTER and its kin, EXPLAIN, LOCK, MERGE, and texts with a NUL character
  */
 export function checkCommand(text: string, tenantId: string): void {
   if (passed.has(text)) return;

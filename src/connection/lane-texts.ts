@@ -30,6 +30,13 @@ export function contextMessage(
 export const beginCleanText = 'begin; discard sequences';
 
 /**
+ * `random()` goes on from where a tenant left it, or from a seed that it chose: whoever knows the state knows what the next tenant draws, and
+ * what the one before drew. PostgreSQL's own RESET and DISCARD leave it. From 48 bits of its strong source, as a number from -1 to 1.
+ */
+const reseed =
+  "select pg_catalog.setseed((('x' || pg_catalog.translate(pg_catalog.left(pg_catalog.gen_random_uuid()::text, 13), '-', ''))::bit(48)::bigint / 140737488355328.0 - 1)::float8)";
+
+/**
  * What `discard all` does, less dropping the lane's own prepared statements, which would break it. Says how many statements were
  * prepared by SQL: one with the name of a statement of ours would run in its place, under the next tenant, so such a lane is dropped.
  */
@@ -37,6 +44,7 @@ const discard = [
   'select pg_catalog.pg_advisory_unlock_all(), (select pg_catalog.count(*) from pg_catalog.pg_prepared_statements where from_sql) as prepared',
   'set session authorization default',
   'reset all',
+  reseed,
   'close all',
   'unlisten *',
   'discard sequences',

@@ -8,7 +8,7 @@ const harmless: ReadonlySet<string> = new Set(
    concat_ws count date_part date_trunc dense_rank every extract first_value floor format gen_random_uuid greatest initcap json_agg
    json_array_elements json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_length jsonb_build_array
    jsonb_build_object jsonb_object_agg jsonb_set lag last_value lead least length lower lpad ltrim make_interval max md5 min mod now ntile nullif
-   octet_length overlay percentile_cont percentile_disc position power random rank regexp_replace repeat replace round row_number row_to_json
+   octet_length overlay percentile_cont percentile_disc position power rank regexp_replace repeat replace round row_number row_to_json
    rpad rtrim sign split_part sqrt starts_with stddev string_agg string_to_array strpos substr substring sum timezone to_char to_date to_json
    to_jsonb to_number to_timestamp to_tsquery to_tsvector translate trim trunc unnest upper variance websearch_to_tsquery width_bucket`
     .trim()
@@ -29,7 +29,8 @@ const maxRemembered = 1_000;
 const longestRemembered = 10_000;
 
 /**
- * Whether a statement could leave something on its session that outlives its transaction: a setting (`set_config(…, false)`), an advisory lock.
+ * Whether a statement could leave something on its session that outlives its transaction: a setting (`set_config(…, false)`), an advisory lock,
+ * or what `random()` tells of the next draws.
  * Builders take fragments of SQL, so statements of the ORM can too. It answers no only where every call is one of a known, harmless
  * function; a doubt costs one message that cleans the session, a wrong no would cost the next tenant.
  */

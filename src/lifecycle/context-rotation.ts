@@ -1,7 +1,9 @@
+import type { AuditEvent } from '../audit/audit-event.ts';
+import type { Auditor } from '../audit/auditor.ts';
 import type { CredentialStore } from '../catalog/credential-store.ts';
 import type { KeyStore } from '../catalog/key-store.ts';
 import type { DatabaseAddress } from '../connection/credentials.ts';
-import { CatalogError } from '../errors.ts';
+import { CatalogError, TenancyError } from '../errors.ts';
 import { withClient } from '../provision/admin-client.ts';
 import type { ContextAuthority } from '../provision/context-authority.ts';
 import type { OwnerAccess } from '../provision/owner-access.ts';
@@ -18,9 +20,13 @@ export interface ContextRotationParts {
   readonly keys: PlatformKeys;
   readonly authority: ContextAuthority;
   readonly owners: OwnerAccess;
+  readonly auditor: Auditor;
 }
 
-/** Replaces the key that signs contexts, in two steps and without a moment in which one that is valid is refused. */
+/**
+ * Replaces the key that signs contexts, in two steps and without a moment in which one that is valid is refused. Both are recorded before
+ * they begin, and after with how they ended.
+ */
 export class ContextRotation {
   readonly #parts: ContextRotationParts;
 
@@ -32,9 +38,31 @@ export class ContextRotation {
    * Makes a key, installs it in every database, and only then lets services sign with it. Contexts of the old key stay valid. When it fails
    * in between, nobody signs with the new key, and running it again makes another.
    *
+   * @param actor who does it, for the audit log
    * @returns the new key's id
    */
-  async rotate(): Promise<string> {
+  async rotate(actor?: string): Promise<string> {
+    return await this.#recorded('context key rotation', actor, async () => {
+      const keyId = await this.#rotate();
+      return { result: keyId, detail: { keyId } };
+    });
+  }
+
+  /**
+   * Takes every key but the newest out of use and out of the databases.
+   *
+   * @param actor who does it, for the audit log
+   * @returns the ids of the keys that are retired
+   * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
+   */
+  async retire(actor?: string): Promise<readonly string[]> {
+    return await this.#recorded('context key retirement', actor, async () => {
+      const retired = await this.#retire();
+      return { result: retired, detail: { retired: retired.join(' ') } };
+    });
+  }
+
+  async #rotate(): Promise<string> {
     const { keyStore, keys, authority, owners } = this.#parts;
     const master = await keys.nextContextMaster();
     const installed = new Set<string>();
@@ -56,13 +84,7 @@ export class ContextRotation {
     return master.keyId;
   }
 
-  /**
-   * Takes every key but the newest out of use and out of the databases.
-   *
-   * @returns the ids of the keys that are retired
-   * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
-   */
-  async retire(): Promise<readonly string[]> {
+  async #retire(): Promise<readonly string[]> {
     const retired = await this.#parts.keyStore.retireContextMasters(graceSeconds);
     if (retired === undefined) {
       throw new CatalogError('The newest context key is younger than ten minutes: services may still sign with the one before.', {
@@ -79,6 +101,25 @@ export class ContextRotation {
       });
     }
     return retired;
+  }
+
+  async #recorded<T>(
+    reason: string,
+    actor: string | undefined,
+    work: () => Promise<{ readonly result: T; readonly detail: AuditEvent['detail'] }>,
+  ): Promise<T> {
+    const entry = { action: 'key', reason, actor } as const;
+    const { auditor } = this.#parts;
+    await auditor.record({ ...entry, outcome: 'allowed' });
+    let done: Awaited<ReturnType<typeof work>>;
+    try {
+      done = await work();
+    } catch (error) {
+      await auditor.record({ ...entry, outcome: 'failed', errorCode: error instanceof TenancyError ? error.code : undefined });
+      throw error;
+    }
+    await auditor.record({ ...entry, outcome: 'completed', detail: done.detail });
+    return done.result;
   }
 
   async #asOwner(address: DatabaseAddress, callback: Parameters<typeof withClient<void>>[1]): Promise<void> {

@@ -6,6 +6,7 @@ import { urlFor, withClient } from '../provision/admin-client.ts';
 import type { ContextAuthority } from '../provision/context-authority.ts';
 import type { CredentialVault } from '../provision/credential-vault.ts';
 import type { OwnerAccess, OwnerOfDatabase } from '../provision/owner-access.ts';
+import { type VerifiedCatalog, verifyCatalog } from '../verify/catalog-check.ts';
 import { verifyDatabase } from '../verify/catalog-checks.ts';
 import { checkClock } from '../verify/clock-check.ts';
 import { type CheckResult, locate, type VerifiedDatabase } from '../verify/database-check.ts';
@@ -22,6 +23,7 @@ export interface VerifyPlatformParts {
   readonly vault: CredentialVault;
   readonly authority: ContextAuthority;
   readonly catalogUrl: string;
+  readonly catalog: VerifiedCatalog;
 }
 
 interface Resident {
@@ -29,7 +31,7 @@ interface Resident {
   readonly cluster: Cluster | undefined;
 }
 
-/** Checks every database that holds a tenant; one that can't be entered ends the run, since nothing is proven about it. */
+/** Checks the catalog and every database that holds a tenant; one that can't be entered ends the run, since nothing is proven about it. */
 export async function verifyPlatform(parts: VerifyPlatformParts, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { signal, checks = 'all' } = options;
   const results: CheckResult[] = [];
@@ -38,7 +40,11 @@ export async function verifyPlatform(parts: VerifyPlatformParts, options: Verify
       placement !== undefined && standing(tenant.status) ? [{ placement, cluster }] : [],
     ),
   );
-  if (checks !== 'probes' && databases.length > 0) results.push(await withClient(parts.catalogUrl, checkCatalogListens));
+  if (checks !== 'probes' && databases.length > 0) {
+    results.push(
+      ...(await withClient(parts.catalogUrl, async (sql) => [await checkCatalogListens(sql), await verifyCatalog(sql, parts.catalog)])),
+    );
+  }
   for (const residents of databases) {
     const { clusterId, database } = residents[0]!.placement;
     if (signal?.aborted === true) {

@@ -4,6 +4,8 @@ export interface ClosedFunctions {
   readonly pattern: string;
   /** What a tenant's session could do with them, as the end of a sentence. */
   readonly threat: string;
+  /** Whether the database's owner, whose migrations look at their own locks, and monitoring (`pg_monitor`) keep them. */
+  readonly kept?: boolean;
 }
 
 /** What is taken from PUBLIC where the installer may, and reported by `verify` where it could not. */
@@ -17,4 +19,12 @@ export const closedFunctions: readonly ClosedFunctions[] = [
   },
   { pattern: '^pg_(?:read_(?:binary_)?file|ls_[a-z_]+|stat_file|file_[a-z_]+|current_logfile)$', threat: 'read the server’s files' },
   { pattern: '^pg_logical_emit_message$', threat: 'write into the server’s log of changes' },
+  // The views of statistics and locks call these as whoever reads them.
+  {
+    pattern: '^pg_stat_get_[a-z0-9_]+$|^pg_lock_status$|^pg_(?:safe_snapshot_)?blocking_pids$',
+    threat: 'see what other tenants run, lock and wait for, and count the rows that each has, reads and writes',
+    kept: true,
+  },
+  { pattern: '^pg_(?:(?:total_)?relation|table|indexes|database|tablespace)_size$', threat: 'measure other tenants’ tables', kept: true },
+  { pattern: '^currtid2$', threat: 'see whether a row was changed that no policy shows it' },
 ];

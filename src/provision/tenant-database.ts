@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { inTransaction } from '../sql/transaction.ts';
-import { closedFunctions } from './closed-functions.ts';
+import { type ClosedFunctions, closedFunctions } from './closed-functions.ts';
 
 /**
  * Makes a database that nobody but its owner and its service login can enter: PUBLIC may by default connect to every database and
@@ -32,7 +32,7 @@ export async function dropTenantDatabase(admin: Sql, database: string): Promise<
  * Takes from PUBLIC what a new database gives it and what no policy holds back:
  * - schema `public`, where before PostgreSQL 15 everybody may create tables: one that a tenant's session makes could stand in the way of another's;
  * - the language plpgsql, with which a DO block runs what a lane refuses, and swallows its own refusal;
- * - {@link closedFunctions}: large objects, ending other sessions, statements made out of texts and the like.
+ * - {@link closedFunctions}: large objects, ending other sessions, statements made out of texts, statistics and the like.
  *
  * An administrator who is no superuser may lack the right to take the last two; PostgreSQL then leaves them with a warning, and `verify`
  * says so.
@@ -43,12 +43,25 @@ export async function dropTenantDatabase(admin: Sql, database: string): Promise<
 export async function closePublicSchema(inDatabase: Sql, owner: string): Promise<void> {
   await inDatabase.unsafe('revoke all on schema public from public');
   await inDatabase.unsafe(`grant usage on language plpgsql to ${quoteIdentifier(owner)}; revoke usage on language plpgsql from public`);
-  const functions = await inDatabase<{ signature: string }[]>`
-    select p.oid::regprocedure::text as signature from pg_catalog.pg_proc p
-    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ ${closedFunctions.map(({ pattern }) => `(?:${pattern})`).join('|')}
+  const functions = await inDatabase<{ signature: string; kept: boolean }[]>`
+    select p.oid::regprocedure::text as signature, p.proname ~ ${patternOf(closedFunctions.filter(({ kept }) => kept === true))} as kept
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ ${patternOf(closedFunctions)}
       and pg_catalog.has_function_privilege('public', p.oid, 'execute')`;
   if (functions.length === 0) return;
-  await inDatabase.unsafe(functions.map(({ signature }) => `revoke execute on function ${signature} from public`).join('; '));
+  const keepers = `${quoteIdentifier(owner)}, pg_monitor`;
+  await inDatabase.unsafe(
+    functions
+      .flatMap(({ signature, kept }) => [
+        ...(kept ? [`grant execute on function ${signature} to ${keepers}`] : []),
+        `revoke execute on function ${signature} from public`,
+      ])
+      .join('; '),
+  );
+}
+
+function patternOf(families: readonly ClosedFunctions[]): string {
+  return families.map(({ pattern }) => `(?:${pattern})`).join('|');
 }
 
 /**

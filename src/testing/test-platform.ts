@@ -11,6 +11,7 @@ import { quoteIdentifier } from '../sql/identifier.ts';
 import { createTenancy, type Tenancy, type TenancyOptions } from '../tenancy.ts';
 import type { TenantConfigInput } from '../tenant/tenant-config.ts';
 import { startEmbeddedCluster } from './embedded-cluster.ts';
+import { rememberTenancy } from './known-tenancies.ts';
 
 /** What {@link createTestPlatform} takes. */
 export interface TestPlatformOptions<TSchema extends Record<string, unknown>> {
@@ -115,6 +116,7 @@ async function makePlatform<TSchema extends Record<string, unknown>>(
       ...changes,
     });
     undo.push(async () => await opened.close());
+    rememberTenancy(opened, control);
     return opened;
   };
   const tenancy = await open();

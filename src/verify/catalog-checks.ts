@@ -8,6 +8,7 @@ import { checkHardening } from './hardening-check.ts';
 import { checkIndexes } from './index-check.ts';
 import { checkKeys } from './key-check.ts';
 import { checkObjects } from './object-check.ts';
+import { checkReach } from './reach-check.ts';
 import { checkRoles } from './role-check.ts';
 import { checkTables } from './table-check.ts';
 
@@ -19,6 +20,7 @@ const checks: readonly DatabaseCheck[] = [
   checkObjects,
   checkRoles,
   checkHardening,
+  checkReach,
   checkGuard,
   checkIndexes,
 ];

@@ -23,6 +23,12 @@ export const checkGrants: DatabaseCheck = async (sql, database) => {
         excess(database, id, { object: column === null ? object : `${object}.${column}`, grantee, privilege }),
       );
   });
+  const places = await checkPlaceGrants(sql, database);
+  return { findings: [...onRelations, ...places.findings], checked: relations.length + places.checked };
+};
+
+/** The same of what holds relations: schemas, the database, and what whatever is made next is born with. */
+export const checkPlaceGrants: DatabaseCheck = async (sql, database) => {
   const schemas = await sql<GrantFacts[]>`
     select n.nspname::text as object, case when g.grantee = 0 then 'PUBLIC' else pg_get_userbyid(g.grantee)::text end as grantee, g.privilege_type as privilege
     from pg_namespace n cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) g
@@ -39,7 +45,6 @@ export const checkGrants: DatabaseCheck = async (sql, database) => {
     where d.defaclrole = ${database.ownerRole}::regrole and d.defaclobjtype <> 'T' and g.grantee <> d.defaclrole`;
   const usable = new Set(ownSchemas(database).concat('extensions'));
   const findings = [
-    ...onRelations,
     ...schemas
       // The owner may have been given schema public, which on older servers is a superuser's.
       .filter(
@@ -52,7 +57,7 @@ export const checkGrants: DatabaseCheck = async (sql, database) => {
       .map((grant) => excess(database, 'database-grant-excess', grant)),
     ...defaults.map((grant) => excess(database, 'default-privileges', grant)),
   ];
-  return { findings, checked: relations.length + schemas.length + databases.length + 1 };
+  return { findings, checked: schemas.length + databases.length + 1 };
 };
 
 function excess(database: VerifiedDatabase, id: string, { object, grantee, privilege }: GrantFacts): Finding {

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withClient } from '../../src/provision/admin-client.ts';
 import { adminUrl } from '../support/server.ts';
 import { createShop, type Shop } from '../support/shop/platform.ts';
 import { products } from '../support/shop/schema.ts';
@@ -30,11 +31,17 @@ describe('session state left by fragments inside builders', () => {
   const state = {
     zone: sql<string>`current_setting('TimeZone')`,
     readOnly: sql<string>`current_setting('transaction_read_only')`,
-    locks: sql<number>`(select count(*)::int from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid())`,
     pid: sql<number>`pg_catalog.pg_backend_pid()`,
   };
-  const seenBy = async (tenantId: string) =>
-    (await shop.tenancy.run(tenantId, () => shop.tenancy.db.select(state).from(sql`(select 1) one`)))[0]!;
+  const seenBy = async (tenantId: string) => {
+    const [seen] = await shop.tenancy.run(tenantId, () => shop.tenancy.db.select(state).from(sql`(select 1) one`));
+    // A tenant's session can't look at locks.
+    const locks = await withClient(
+      adminUrl(),
+      async (admin) => await admin`select from pg_catalog.pg_locks where locktype = 'advisory' and pid = ${seen!.pid}`,
+    );
+    return { ...seen, locks: locks.length };
+  };
 
   test('control: on a connection that nobody cleans, the next transaction has them', async () => {
     const client = postgres(adminUrl(), { max: 1, fetch_types: false });

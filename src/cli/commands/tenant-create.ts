@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../errors.ts';
 import type { ProvisionReport, ProvisionStep } from '../../provision/provision-report.ts';
 import type { TenantConfig } from '../../tenant/tenant-config.ts';
 import { readTenantConfig } from '../../tenant/tenant-config-file.ts';
+import { actorOf } from '../actor.ts';
 import type { CliSession } from '../cli-session.ts';
 import { exitCodeOf } from '../error-report.ts';
 import { exitCode } from '../exit-code.ts';
@@ -98,10 +99,6 @@ async function readAll(
 
 function showStep(bar: ProgressBar, index: number, count: number, tenantId: string, step: ProvisionStep): void {
   bar.update(index * steps.length + steps.indexOf(step), count * steps.length, `${tenantId}: ${step}`);
-}
-
-function actorOf(env: CliSession['env']): string {
-  return env['TENANCY_ACTOR'] || env['USER'] || env['LOGNAME'] || 'tenancy-cli';
 }
 
 function columns({ output: { colors } }: CliSession): readonly Column<CreateOutcome>[] {

@@ -103,7 +103,7 @@ const fixed = fc
       'values (1, true), (2, null)',
       "with x as (select 'a' as v) select v, v from x",
       'set local work_mem = 64',
-      'explain (costs off) select 1',
+      'show work_mem',
       'create table app.mine (id int)',
       'declare c cursor for select 1',
       'commit',

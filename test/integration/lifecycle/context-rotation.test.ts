@@ -44,7 +44,7 @@ test('a key is replaced while services run: nothing is refused, old contexts hol
   })();
   try {
     expect(await signedWith('acme')).toBe('k1');
-    expect(await control.rotateContextKey()).toEqual({ keyId: 'k2' });
+    expect(await control.rotateContextKey({ actor: 'ada' })).toEqual({ keyId: 'k2' });
     await expect.poll(() => signedWith('acme'), { timeout: 20_000 }).toBe('k2');
     await expect.poll(() => signedWith('initech'), { timeout: 20_000 }).toBe('k2');
     expect(await installed()).toEqual(['k1', 'k2']);
@@ -62,4 +62,16 @@ test('a key is replaced while services run: nothing is refused, old contexts hol
   }
   expect(await installed()).toEqual(['k2']);
   expect((await control.verify()).findings).toEqual([]);
+  // Recorded before it began and after it ended, a refused retirement too; newest first.
+  const entries = await control.auditEntries({ action: 'key' });
+  expect(entries.map(({ reason, outcome, actor, errorCode, detail }) => [reason, outcome, actor, errorCode, detail])).toEqual([
+    ['context key retirement', 'completed', undefined, undefined, { retired: '' }],
+    ['context key retirement', 'allowed', undefined, undefined, {}],
+    ['context key retirement', 'completed', undefined, undefined, { retired: 'k1' }],
+    ['context key retirement', 'allowed', undefined, undefined, {}],
+    ['context key retirement', 'failed', undefined, 'CATALOG', {}],
+    ['context key retirement', 'allowed', undefined, undefined, {}],
+    ['context key rotation', 'completed', 'ada', undefined, { keyId: 'k2' }],
+    ['context key rotation', 'allowed', 'ada', undefined, {}],
+  ]);
 });

@@ -8,6 +8,7 @@ import {
   TransactionConflictError,
   TransactionOverError,
 } from '../../../src/errors.ts';
+import { withClient } from '../../../src/provision/admin-client.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { products } from '../../support/shop/schema.ts';
 import { letFail } from './let-fail.ts';
@@ -102,7 +103,11 @@ describe('signals', () => {
       ])
         await expect(query()).rejects.toBeInstanceOf(AbortedError);
       expect(
-        await tenancy.sql`select pid from pg_stat_activity where state = 'active' and query like '%pg_sleep(30)%' and pid <> pg_backend_pid()`,
+        await withClient(
+          shop.adminUrl,
+          async (admin) =>
+            await admin`select pid from pg_stat_activity where state = 'active' and query like '%pg_sleep(30)%' and pid <> pg_backend_pid()`,
+        ),
       ).toEqual([]);
       expect(await tenancy.sql`select 1 as n`).toEqual([{ n: 1 }]);
     });

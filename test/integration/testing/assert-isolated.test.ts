@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { IsolationError } from '../../../src/errors.ts';
+import { ConfigurationError, IsolationError } from '../../../src/errors.ts';
 import { urlFor, withClient } from '../../../src/provision/admin-client.ts';
+import { createTenancy } from '../../../src/tenancy.ts';
 import { assertIsolated } from '../../../src/testing/assert-isolated.ts';
 import { createTestPlatform, type TestPlatform } from '../../../src/testing/test-platform.ts';
 import { adminUrl } from '../../support/server.ts';
@@ -53,6 +54,31 @@ test('control: one table that is open is named, with what to do', async () => {
   expect((error as Error).message).toMatch(/probe-read .* pool\.t7: .*reads rows of another/);
   expect((error as Error).message).not.toContain('pool.t8');
   expect((error as IsolationError).findings.map(({ id }) => id)).toContain('probe-write');
+});
+
+test('a tenancy of the platform stands for it, each that it opened; the tenancy itself holds nothing of the owner’s', async () => {
+  await withClient(
+    urlFor(platform.adminUrl, { database: (await platform.control.tenant('acme')).placement!.database }),
+    async (admin) => await admin.unsafe('alter table pool.t7 enable row level security'),
+  );
+  await expect(assertIsolated(platform.tenancy)).resolves.toMatchObject({ ok: true });
+  const another = await platform.open();
+  await expect(assertIsolated(another)).resolves.toMatchObject({ ok: true });
+  expect('control' in another || 'verify' in another).toBe(false);
+});
+
+test('a tenancy that was made elsewhere is refused with what to pass', async () => {
+  const elsewhere = await createTenancy({
+    catalog: { url: platform.serviceCatalogUrl },
+    schema: {},
+    runtime: { region: 'us-east-1' },
+    kms: platform.keyManagers(),
+    tiers: platform.controlOptions.tiers,
+  });
+  const error: unknown = await assertIsolated(elsewhere).catch((reason: unknown) => reason);
+  await elsewhere.close();
+  expect(error).toBeInstanceOf(ConfigurationError);
+  expect((error as Error).message).toMatch(/createTestPlatform did not make.*Pass the platform/);
 });
 
 test('nothing tried is no proof', async () => {

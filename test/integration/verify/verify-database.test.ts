@@ -170,6 +170,12 @@ describe('what is wrong is found', () => {
     ],
     ['function-open', 'grant execute on function pg_read_file(text) to APP', 'revoke execute on function pg_read_file(text) from APP'],
     [
+      'function-open',
+      'grant execute on function pg_stat_get_live_tuples(oid) to public',
+      'revoke execute on function pg_stat_get_live_tuples(oid) from public',
+    ],
+    ['function-open', 'grant execute on function currtid2(text, tid) to APP', 'revoke execute on function currtid2(text, tid) from APP'],
+    [
       'new-tables-unguarded',
       'alter event trigger tenancy_guard_new_tables disable',
       'alter event trigger tenancy_guard_new_tables enable always',
@@ -179,6 +185,21 @@ describe('what is wrong is found', () => {
       'alter function tenancy.guard_new_table() owner to OWNER',
       'alter function tenancy.guard_new_table() owner to postgres',
     ],
+    ['extension-open', 'create extension dblink schema extensions', 'drop extension dblink'],
+    ['extension-open', 'create extension tablefunc schema extensions', 'drop extension tablefunc'],
+    ['extension-open', 'create extension pgrowlocks schema extensions', 'drop extension pgrowlocks'],
+    [
+      'foreign-server',
+      'create extension file_fdw schema tenancy; create server loose foreign data wrapper file_fdw; grant usage on foreign server loose to APP',
+      'drop server loose; drop extension file_fdw',
+    ],
+    [
+      'function-leakproof',
+      `create function extensions.quick(text) returns boolean language sql immutable leakproof as 'select true'`,
+      'drop function extensions.quick(text)',
+    ],
+    ['publication', 'create publication everything for all tables', 'drop publication everything'],
+    ['rule', 'create rule copied as on insert to acme.products do also notify inserted', 'drop rule copied on acme.products'],
     ['index-not-leakproof', 'create index loose on pool.products using gin (to_tsvector($$simple$$, sku))', 'drop index pool.loose'],
     [
       'index-not-leakproof',
@@ -194,6 +215,27 @@ describe('what is wrong is found', () => {
       expect(await idsAfter(app(sabotage), undo === undefined ? undefined : app(undo))).toContain(id);
     });
   }
+
+  test('parameter-grant: a superuser’s setting that the login may change, which PostgreSQL 15 and later can give', async () => {
+    const [server] = await db.admin<{ major: number }[]>`select current_setting('server_version_num')::int / 10000 as major`;
+    if (server!.major < 15) await expect(db.admin.unsafe(app('grant set on parameter session_replication_role to APP'))).rejects.toThrow();
+    else
+      expect(
+        await idsAfter(
+          app('grant set on parameter session_replication_role to APP'),
+          app('revoke set on parameter session_replication_role from APP'),
+        ),
+      ).toContain('parameter-grant');
+  });
+
+  test('an extension that reaches nowhere, or that the login may not use, is no finding', async () => {
+    expect(
+      await idsAfter(
+        'create extension citext schema extensions; create extension dblink schema tenancy; revoke execute on all functions in schema tenancy from public',
+        'drop extension citext; drop extension dblink',
+      ),
+    ).toEqual([]);
+  });
 
   test('function-changed: a replaced function, which every policy would trust', async () => {
     const [row] = await db.admin<{ def: string }[]>`select pg_get_functiondef('tenancy.current_tenant_id()'::regprocedure) as def`;

@@ -21,6 +21,7 @@ export function benchDocument(changes: Partial<BenchDocument>): BenchDocument {
     roundTrips: [],
     besideSlow: [],
     memory: [],
+    contextCost: [],
     ...changes,
   };
 }

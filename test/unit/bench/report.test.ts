@@ -22,6 +22,7 @@ const document = benchDocument({
   addedRoundTripMs: 2.04,
   roundTrips: [{ subject: 'tenancy-row', statements: 5, cold: 8, warm: 6 }],
   besideSlow: [{ subject: 'tenancy-row', aloneP99Ms: 2, besideP99Ms: 4 }],
+  contextCost: [{ subject: 'tenancy-row', signedP50Ms: 0.12, plainP50Ms: 0.1 }],
   memory: [{ tenants: 1_000, heapBytes: 3 * 2 ** 20, rssBytes: 5 * 2 ** 20 }],
 });
 
@@ -32,6 +33,7 @@ test('every subject stands beside drizzle and raw of its own block', () => {
   expect(rows[1]).toEqual(['90', '2.300', '22.222', '1.80', '0.90']);
   expect(lines).toContain("The proxy added 2.04 ms to an echo's round trip.");
   expect(report(document)).toMatch(/1,000 +3\.0 +5\.0/);
+  expect(report(document)).toMatch(/tenancy-row +0\.100 +0\.120 +1\.20×/);
 });
 
 test('each floor that was measured is compared with its bound, in its direction', () => {
@@ -54,6 +56,7 @@ test('the figures hold what was measured and nothing else', () => {
   expect(text).toContain('| `tenancy-row` | 2,500 (2.50×) |');
   expect(text).toContain('| `tenancy-row` | 2.30 (1.15×) |');
   expect(text).toContain('| `tenancy-row` | 6 (8) |');
+  expect(text).toContain('| `tenancy-row` | 0.100 | 0.120 | 1.20× |');
   expect(text).toContain('Load of the machine before the run: 0.5.');
   expect(text).not.toContain('Filters');
   expect(text).not.toContain('NaN');

@@ -28,6 +28,8 @@ describe('leavesSessionState', () => {
     'insert into "t" ("a") select "set_config" ($1, $2, false)',
     "select query_to_xml('select set_config(…)', true, true, '')",
     'select zählen(1)',
+    'select 1 from t order by random()',
+    'select setseed(0.5)',
     "with x as (update pg_catalog.pg_settings set setting = '1' returning 1) select 1",
     'listen gossip',
     "set work_mem = '1MB'",

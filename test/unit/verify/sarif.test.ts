@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { createRequire } from 'node:module';
+import AjvDraft04 from 'ajv-draft-04';
+import addFormats from 'ajv-formats';
+import { describe, expect, test } from 'vitest';
 import type { Finding, Severity } from '../../../src/verify/finding.ts';
 import { sarifOf } from '../../../src/verify/sarif.ts';
 
@@ -68,4 +71,32 @@ test('a fingerprint is the finding’s own: by id and place, whatever its words'
 
 test('no findings are a run without results, not no run', () => {
   expect((sarifOf({ findings: [] }) as Sarif).runs).toMatchObject([{ results: [], tool: { driver: { rules: [] } } }]);
+});
+
+describe('the schema of SARIF 2.1.0, as its editors publish it', () => {
+  const require = createRequire(import.meta.url);
+  // Its pattern of languages is no regular expression under the u flag.
+  const ajv = new AjvDraft04.default({ strict: false, allErrors: true, unicodeRegExp: false });
+  addFormats.default(ajv);
+  const valid = ajv.compile(require('@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json') as object);
+  const problems = (document: unknown): readonly string[] => {
+    valid(JSON.parse(JSON.stringify(document)));
+    return (valid.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+  };
+  const every = (['critical', 'error', 'warning', 'info'] as const).map((severity) => finding(severity, severity));
+  const hostile = finding('odd', 'error', 'eu-1/"db" \u0000 \u202e <script> %s {0}');
+
+  test('holds for a run with findings of every severity, with none, and with hostile names', () => {
+    for (const findings of [every, [], [hostile], [...every, ...every]]) expect(problems(sarifOf({ findings }))).toEqual([]);
+  });
+
+  test('control: it refuses what is not SARIF', () => {
+    const [run] = (sarifOf({ findings: every }) as Sarif).runs;
+    expect(problems({ version: '2.1.0' })).not.toEqual([]);
+    expect(problems({ version: '2.0.0', runs: [run] })).not.toEqual([]);
+    expect(problems({ version: '2.1.0', runs: [{ ...run, tool: {} }] })).not.toEqual([]);
+    expect(problems({ version: '2.1.0', runs: [{ ...run, results: [{ ...run!.results[0], level: 'critical' }] }] })).not.toEqual([]);
+    expect(problems({ version: '2.1.0', runs: [{ ...run, results: [{ ...run!.results[0], more: 1 }] }] })).not.toEqual([]);
+    expect(problems({ version: '2.1.0', runs: [{ ...run, results: [{ ...run!.results[0], ruleIndex: -2 }] }] })).not.toEqual([]);
+  });
 });

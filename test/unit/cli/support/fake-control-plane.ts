@@ -1,7 +1,7 @@
 import { type AuditEvent, auditEvent } from '../../../../src/audit/audit-event.ts';
 import type { AuditFilter, AuditListFilter } from '../../../../src/audit/audit-filter.ts';
 import type { AuditVerifyReport } from '../../../../src/audit/audit-finding.ts';
-import type { ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
+import type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
 import type { SilentAttemptReport } from '../../../../src/lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from '../../../../src/migrate/migration-report.ts';
@@ -104,11 +104,13 @@ export class FakeControlPlane implements ControlPlane {
     ];
   }
 
-  async rotateContextKey(): Promise<{ keyId: string }> {
+  async rotateContextKey(options?: ChangeOptions): Promise<{ keyId: string }> {
+    this.calls.push(['rotateContextKey', options]);
     return { keyId: 'k2' };
   }
 
-  async retireContextKeys(): Promise<{ retired: readonly string[] }> {
+  async retireContextKeys(options?: ChangeOptions): Promise<{ retired: readonly string[] }> {
+    this.calls.push(['retireContextKeys', options]);
     return { retired: ['k1'] };
   }
 
