@@ -21,6 +21,9 @@ export interface Pkcs11Session extends Pkcs11Module {
 /** Manufacturers of tokens that are programs: what they say of themselves in CK_TOKEN_INFO. */
 const softwareMakers = /^(SoftHSM project|Mozilla Foundation|Kryoptic|p11-kit)/i;
 
+/** CKF_HW_SLOT, which the types of pkcs11js leave out. */
+const hardwareSlot = 0x4;
+
 /**
  * One token and one session with it. All work is synchronous, so nothing of a process runs between the parts of one piece of work, and
  * close can't come in between; the event loop waits meanwhile.
@@ -107,7 +110,7 @@ export class Pkcs11Token {
       throw error;
     }
     const { manufacturerID } = library.C_GetTokenInfo(slot);
-    const hardware = (library.C_GetSlotInfo(slot).flags & sdk.CKF_HW_SLOT) !== 0 && !softwareMakers.test(manufacturerID);
+    const hardware = (library.C_GetSlotInfo(slot).flags & hardwareSlot) !== 0 && !softwareMakers.test(manufacturerID);
     this.#session = { sdk, library, handle, hardware };
     return this.#session;
   }

@@ -38,6 +38,8 @@ export interface RemoteRequest {
    * attempt, which did nothing, is followed by another, and an attempt may take as long as the call.
    */
   readonly repeatable?: boolean | undefined;
+  /** Whether it goes out although the key is left alone: what ends a key's use must not wait. */
+  readonly always?: boolean | undefined;
 }
 
 /** Work on its way: its end, and how many wait for it. */
@@ -171,7 +173,7 @@ export class RemoteCalls {
   }
 
   #admit(request: RemoteRequest): Admission {
-    if (request.keyRef === undefined) return 'closed';
+    if (request.keyRef === undefined || request.always === true) return 'closed';
     const admission = this.#breaker.admit(request.keyRef);
     if (typeof admission === 'string') return admission;
     throw this.#error(request, {
@@ -181,7 +183,7 @@ export class RemoteCalls {
   }
 
   #isOpen(request: RemoteRequest): boolean {
-    return request.keyRef !== undefined && this.#breaker.isOpen(request.keyRef);
+    return request.keyRef !== undefined && request.always !== true && this.#breaker.isOpen(request.keyRef);
   }
 
   #note(request: RemoteRequest, admission: Admission, missed: boolean): void {

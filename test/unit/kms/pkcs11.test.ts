@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { inspect, promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openKeys } from '../../../examples/keys/pkcs11.ts';
+import { openKeys } from '../../../examples/kms/pkcs11.ts';
 import { ConfigurationError } from '../../../src/errors.ts';
 import { type Pkcs11KeyManager, type Pkcs11KeyManagerOptions, pkcs11KeyManager } from '../../../src/kms/pkcs11.ts';
 import type { Pkcs11Sdk } from '../../../src/kms/pkcs11-module.ts';
@@ -31,7 +31,9 @@ test('a module that is none is refused with what to do', async () => {
 describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '(not installed)'}`, () => {
   let tokens: SoftHsmTokens;
   let options: Pkcs11KeyManagerOptions;
-  let sdk: Pkcs11Sdk;
+  const sdk = createRequire(import.meta.url)('pkcs11js') as Pkcs11Sdk;
+  const { C_Decrypt, C_GetSlotInfo, C_GetTokenInfo } = sdk.PKCS11.prototype;
+  const originals = { C_Decrypt, C_GetSlotInfo, C_GetTokenInfo };
   const open: Pkcs11KeyManager[] = [];
 
   beforeAll(() => {
@@ -39,7 +41,6 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
     options = tokens.make('unit');
     tokens.make('twin');
     tokens.make('twin');
-    sdk = createRequire(import.meta.url)('pkcs11js') as Pkcs11Sdk;
   });
   afterEach(async () => {
     vi.useRealTimers();
@@ -93,6 +94,25 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
     const kms = manager({ softwareTokenAsHsm: true });
     const keyRef = await kms.createKey({ tenantId: 'tenant-100', protection: 'hsm' });
     expect((await kms.describe(keyRef)).protection).toBe('software');
+  });
+
+  test.each([
+    ['a device', 0x4, 'Maker of devices', 'hsm'],
+    ['a slot that is none', 0, 'Maker of devices', 'software'],
+    ['a program that calls itself one', 0x4, 'SoftHSM project', 'software'],
+  ])('of %s, describe says so', async (_, flags, maker, protection) => {
+    const spies = [
+      vi.spyOn(sdk.PKCS11.prototype, 'C_GetSlotInfo').mockImplementation(function (this: InstanceType<Pkcs11Sdk['PKCS11']>, slot) {
+        return { ...originals.C_GetSlotInfo.call(this, slot), flags: flags | 1 };
+      }),
+      vi.spyOn(sdk.PKCS11.prototype, 'C_GetTokenInfo').mockImplementation(function (this: InstanceType<Pkcs11Sdk['PKCS11']>, slot) {
+        return { ...originals.C_GetTokenInfo.call(this, slot), manufacturerID: maker.padEnd(32) };
+      }),
+    ];
+    const kms = manager({ softwareTokenAsHsm: true });
+    const keyRef = await kms.createKey({ tenantId: 'tenant-100', protection: 'hsm' });
+    expect((await kms.describe(keyRef)).protection).toBe(protection);
+    for (const spy of spies) spy.mockRestore();
   });
 
   test('two managers share a module, and one that closes leaves the other its login', async () => {
@@ -243,10 +263,12 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
   test('a token that is out of order is not taken for wrong bytes', async () => {
     // pkcs11js binds its methods when a library is made, so the fault is there from the start and is switched on later.
     let outOfOrder = false;
-    const original = sdk.PKCS11.prototype.C_Decrypt;
-    const decrypt = vi.spyOn(sdk.PKCS11.prototype, 'C_Decrypt').mockImplementation(function (this: unknown, ...given: never[]) {
+    const decrypt = vi.spyOn(sdk.PKCS11.prototype, 'C_Decrypt').mockImplementation(function (
+      this: InstanceType<Pkcs11Sdk['PKCS11']>,
+      ...given: Parameters<typeof originals.C_Decrypt>
+    ) {
       if (outOfOrder) throw new Error('CKR_GENERAL_ERROR:5');
-      return Reflect.apply(original, this, given);
+      return originals.C_Decrypt.apply(this, given);
     });
     const kms = manager();
     const keyRef = await kms.createKey({ tenantId: 'tenant-100', protection: 'software' });

@@ -291,6 +291,12 @@ describe('RemoteCalls, circuit breaker', () => {
     expect(await settled(calls.run({ doing: 'create a key' }, subject.work))).toBe('done');
   });
 
+  it('lets through what ends a key’s use', async () => {
+    const calls = callsWith(options);
+    await open(calls);
+    expect(await settled(calls.run({ ...request, doing: 'disable', always: true }, failing().work))).toBe('done');
+  });
+
   it('counts in a row only: an answer, if a refusal, starts anew', async () => {
     const calls = callsWith(options);
     for (let i = 0; i < 4; i += 1) {
