@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newDataKey } from '../../src/crypto/data-key.ts';
 import { AbortedError, ClosedError, KeyManagerError, type KeyManagerFailure } from '../../src/errors.ts';
-import type { KeyContext, KeyManager } from '../../src/kms/key-manager.ts';
+import type { KeyContext, KeyManager, KeyProtection } from '../../src/kms/key-manager.ts';
 
 export interface KeyManagerContractOptions {
   /** Days until deletion that this provider takes; 7 unless told. */
   readonly deletionDays?: number;
   /** Every how many bytes of a wrapped key one is changed; 1 unless told, more where a call is slow or costs money. */
   readonly tamperEvery?: number;
+  /** What protects a key that was asked for in software; `software` unless told. */
+  readonly softwareIs?: KeyProtection;
 }
 
 const context: KeyContext = { tenantId: 'tenant-100', purpose: 'data' };
@@ -19,7 +21,7 @@ const context: KeyContext = { tenantId: 'tenant-100', purpose: 'data' };
  * @param make a fresh manager over keys of its own; called twice, closed by the suite
  */
 export function describeKeyManager(name: string, make: () => Promise<KeyManager>, options: KeyManagerContractOptions = {}): void {
-  const { deletionDays = 7, tamperEvery = 1 } = options;
+  const { deletionDays = 7, tamperEvery = 1, softwareIs = 'software' } = options;
 
   describe(`${name}, as a key manager`, () => {
     let manager: KeyManager;
@@ -35,7 +37,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
       expect(manager.provider).not.toBe('');
       expect(manager.region).not.toBe('');
       const description = await manager.describe(keyRef);
-      expect(description).toMatchObject({ keyRef, region: manager.region, protection: 'software', state: 'enabled' });
+      expect(description).toMatchObject({ keyRef, region: manager.region, protection: softwareIs, state: 'enabled' });
     });
 
     it('makes keys that differ', async () => {
