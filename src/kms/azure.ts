@@ -129,6 +129,9 @@ export class AzureKeyManager implements KeyManager {
         const ciphertext = wrapWithPublicKey(publicKey, key, context);
         const digest = signedDigest(ciphertext, { keyRef, keyVersion, context });
         const { result } = await cryptography.sign('PS256', digest, { abortSignal });
+        // What another key signed could never be opened.
+        if (!isSigned(publicKey, ciphertext, Buffer.from(result), { keyRef, keyVersion, context }))
+          throw this.#failure('wrongKey', keyRef, 'was to sign, and another did', context);
         return wrapped(rsaWrapped(ciphertext, result));
       }
       const plaintext = key.export();

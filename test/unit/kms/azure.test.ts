@@ -1,4 +1,4 @@
-import { constants, createPublicKey, generateKeyPairSync, publicEncrypt, sign as signWith } from 'node:crypto';
+import { constants, createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto';
 import { inspect } from 'node:util';
 import { KeyClient } from '@azure/keyvault-keys';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -119,11 +119,7 @@ describe('azureKeyManager, a data key that somebody else wrapped', () => {
   });
 
   it('shows the vault no data key when it is wrapped', async () => {
-    const key = newDataKey();
-    const pair = generateKeyPairSync('rsa', { modulusLength: 3_072 });
-    expect(publicEncrypt(pair.publicKey, Buffer.from('x')).byteLength).toBe(384);
-    vault.seen.length = 0;
-    await kms.wrap(keyRef, key, context);
+    await kms.wrap(keyRef, newDataKey(), context);
     expect(vault.seen).not.toContain('wrapkey');
     expect(vault.seen).toContain('sign');
   });
@@ -212,6 +208,7 @@ describe('azureKeyManager, failures', () => {
     ['is in trouble', refuse(500, 'InternalServerError')],
     ['ends the connection', { drop: true }],
     ['answers with a proxy’s page', { garbage: '<html>', status: 502 }],
+    ['answers with text that is no JSON', { garbage: '<html>' }],
     ['does not answer', { hang: true }],
   ])('goes on when the vault %s for a while', async (_, fault) => {
     const patient = managerWith({ attemptMs: 400 });
@@ -219,6 +216,22 @@ describe('azureKeyManager, failures', () => {
     vault.faults.next('unwrapkey', fault, 2);
     expect((await patient.unwrap(wrapped, context)).equals(key)).toBe(true);
     await patient.close();
+  });
+
+  it('takes no signature of another key, and no data key that the vault made up', async () => {
+    const { wrapped } = await kms.generateDataKey(keyRef, context);
+    vault.faults.next('sign', { lie: (answer) => ({ ...answer, value: Buffer.alloc(384, 1).toString('base64url') }) });
+    expect((await failureOf(kms.wrap(keyRef, newDataKey(), context))).reason).toBe('wrongKey');
+    vault.faults.next('unwrapkey', { lie: (answer) => ({ ...answer, value: Buffer.alloc(32, 1).toString('base64url') }) });
+    expect((await failureOf(kms.unwrap(wrapped, context))).reason).toBe('invalidCiphertext');
+    vault.faults.next('unwrapkey', { lie: () => ({}) });
+    expect((await failureOf(kms.unwrap(wrapped, context))).reason).toBe('unavailable');
+  });
+
+  it('makes no key twice when the vault’s answer is lost', async () => {
+    vault.faults.next('create', { drop: true });
+    expect((await failureOf(kms.createKey(own))).reason).toBe('unavailable');
+    expect(vault.seen.filter((operation) => operation === 'create')).toHaveLength(1);
   });
 
   it('waits as long as Retry-After says, or fails at once where that is past its deadline', async () => {
