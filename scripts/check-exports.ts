@@ -18,6 +18,11 @@ const lazySdks = [
     '@aws-sdk/client-kms',
     "kms.awsKeyManager({ region: 'eu-central-1' }).describe('arn:aws:kms:eu-central-1:111122223333:key/1')",
   ],
+  [
+    'kms/azure',
+    '@azure/keyvault-keys',
+    "kms.azureKeyManager({ vaultUrl: 'https://x.vault.azure.net', region: 'westeurope', credential: { getToken: async () => null } }).describe('https://x.vault.azure.net/keys/x')",
+  ],
 ] as const;
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
