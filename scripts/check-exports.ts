@@ -23,6 +23,16 @@ const lazySdks = [
     '@azure/keyvault-keys',
     "kms.azureKeyManager({ vaultUrl: 'https://x.vault.azure.net', region: 'westeurope', credential: { getToken: async () => null } }).describe('https://x.vault.azure.net/keys/x')",
   ],
+  [
+    'kms/gcp',
+    '@google-cloud/kms',
+    "kms.gcpKeyManager({ project: 'p', location: 'l', keyRing: 'r' }).describe('projects/p/locations/l/keyRings/r/cryptoKeys/k')",
+  ],
+  [
+    'kms/pkcs11',
+    'pkcs11js',
+    "kms.pkcs11KeyManager({ module: '/x.so', tokenLabel: 'x', pin: '1234', region: 'eu-central-1' }).describe('x')",
+  ],
 ] as const;
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
