@@ -59,12 +59,13 @@ export function findKek(session: Pkcs11Session, keyRef: string): Pkcs11Kek | und
   const id = idOf(keyRef);
   if (id === undefined) return undefined;
   const { sdk } = session;
-  const marks = marksOf(session, [{ type: sdk.CKA_LABEL, value: keyRef }]);
-  const [handle] = find(session, [
-    { type: sdk.CKA_CLASS, value: sdk.CKO_SECRET_KEY },
-    { type: sdk.CKA_LABEL, value: keyRef },
-    { type: sdk.CKA_ID, value: id },
-  ]);
+  // One search: a token may go through all its objects for each.
+  const objects = find(session, [{ type: sdk.CKA_LABEL, value: keyRef }]);
+  const ofClass = (wanted: number): readonly Handle[] => objects.filter((object) => classOf(session, object) === wanted);
+  const marks = ofClass(sdk.CKO_DATA)
+    .filter((object) => read(session, object, sdk.CKA_APPLICATION).toString() === application)
+    .map((object) => markOf(session, object));
+  const handle = ofClass(sdk.CKO_SECRET_KEY).find((object) => read(session, object, sdk.CKA_ID).equals(id));
   const times = marks.flatMap(({ deleteAt }) => (deleteAt === undefined ? [] : [deleteAt.getTime()]));
   const deleteAt = times.length === 0 ? undefined : new Date(Math.min(...times));
   const isDue = deleteAt !== undefined && deleteAt.getTime() <= Date.now();
@@ -88,7 +89,13 @@ export function markDeletion(session: Pkcs11Session, keyRef: string, deleteAt: D
 
 /** Destroys every KEK whose time is over. */
 export function sweepKeks(session: Pkcs11Session): void {
-  for (const { deleteAt, label } of marksOf(session, [])) {
+  const { sdk } = session;
+  const template = [
+    { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
+    { type: sdk.CKA_APPLICATION, value: application },
+  ];
+  for (const object of find(session, template)) {
+    const { deleteAt, label } = markOf(session, object);
     if (deleteAt !== undefined && deleteAt.getTime() <= Date.now()) findKek(session, label);
   }
 }
@@ -122,20 +129,20 @@ function mark({ sdk, library, handle }: Pkcs11Session, keyRef: string, text: str
   ]);
 }
 
-function marksOf(session: Pkcs11Session, template: readonly Attribute[]): readonly Mark[] {
-  const { sdk, library, handle } = session;
-  const objects = find(session, [
-    { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
-    { type: sdk.CKA_APPLICATION, value: application },
-    ...template,
-  ]);
-  return objects.map((object) => {
-    const [label, value] = library
-      .C_GetAttributeValue(handle, object, [{ type: sdk.CKA_LABEL }, { type: sdk.CKA_VALUE }])
-      .map((attribute) => String(attribute.value));
-    const time = value?.startsWith(deleteMark) === true ? Date.parse(value.slice(deleteMark.length)) : Number.NaN;
-    return { handle: object, label: label ?? '', deleteAt: Number.isNaN(time) ? undefined : new Date(time) };
-  });
+function markOf(session: Pkcs11Session, object: Handle): Mark {
+  const { sdk } = session;
+  const value = read(session, object, sdk.CKA_VALUE).toString();
+  const time = value.startsWith(deleteMark) ? Date.parse(value.slice(deleteMark.length)) : Number.NaN;
+  const deleteAt = Number.isNaN(time) ? undefined : new Date(time);
+  return { handle: object, label: read(session, object, sdk.CKA_LABEL).toString(), deleteAt };
+}
+
+function read({ library, handle }: Pkcs11Session, object: Handle, type: number): Buffer {
+  return Buffer.from((library.C_GetAttributeValue(handle, object, [{ type }])[0]?.value ?? '') as Buffer);
+}
+
+function classOf(session: Pkcs11Session, object: Handle): number {
+  return read(session, object, session.sdk.CKA_CLASS).readUInt32LE();
 }
 
 function find({ library, handle }: Pkcs11Session, template: Attribute[]): readonly Handle[] {
