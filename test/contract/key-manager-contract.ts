@@ -2,13 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newDataKey } from '../../src/crypto/data-key.ts';
 import { AbortedError, ClosedError, KeyManagerError, type KeyManagerFailure } from '../../src/errors.ts';
-import type { KeyContext, KeyManager } from '../../src/kms/key-manager.ts';
+import type { KeyContext, KeyManager, KeyProtection } from '../../src/kms/key-manager.ts';
 
 export interface KeyManagerContractOptions {
   /** Days until deletion that this provider takes; 7 unless told. */
   readonly deletionDays?: number;
   /** Every how many bytes of a wrapped key one is changed; 1 unless told, more where a call is slow or costs money. */
   readonly tamperEvery?: number;
+  /** What is asked for; `software` unless told. */
+  readonly protection?: KeyProtection;
+  /** What `describe` says of such keys; the same unless told. */
+  readonly described?: KeyProtection;
 }
 
 const context: KeyContext = { tenantId: 'tenant-100', purpose: 'data' };
@@ -19,7 +23,7 @@ const context: KeyContext = { tenantId: 'tenant-100', purpose: 'data' };
  * @param make a fresh manager over keys of its own; called twice, closed by the suite
  */
 export function describeKeyManager(name: string, make: () => Promise<KeyManager>, options: KeyManagerContractOptions = {}): void {
-  const { deletionDays = 7, tamperEvery = 1 } = options;
+  const { deletionDays = 7, tamperEvery = 1, protection = 'software', described = protection } = options;
 
   describe(`${name}, as a key manager`, () => {
     let manager: KeyManager;
@@ -27,7 +31,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
 
     beforeAll(async () => {
       manager = await make();
-      keyRef = await manager.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      keyRef = await manager.createKey({ tenantId: 'tenant-100', protection });
     });
     afterAll(() => manager.close());
 
@@ -35,11 +39,11 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
       expect(manager.provider).not.toBe('');
       expect(manager.region).not.toBe('');
       const description = await manager.describe(keyRef);
-      expect(description).toMatchObject({ keyRef, region: manager.region, protection: 'software', state: 'enabled' });
+      expect(description).toMatchObject({ keyRef, region: manager.region, protection: described, state: 'enabled' });
     });
 
     it('makes keys that differ', async () => {
-      expect(await manager.createKey({ tenantId: 'tenant-100', protection: 'software' })).not.toBe(keyRef);
+      expect(await manager.createKey({ tenantId: 'tenant-100', protection })).not.toBe(keyRef);
     });
 
     it('gives a data key of 32 bytes, plain and wrapped, that unwraps to the same', async () => {
@@ -75,7 +79,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
 
     it('refuses to unwrap with another key', async () => {
       const { wrapped } = await manager.generateDataKey(keyRef, context);
-      const other = await manager.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      const other = await manager.createKey({ tenantId: 'tenant-100', protection });
       expect(await reasonOf(manager.unwrap({ ...wrapped, keyRef: other }, context))).toBeOneOf(['invalidCiphertext', 'wrongKey']);
       expect(await reasonOf(manager.unwrap({ ...wrapped, provider: 'elsewhere' }, context))).toBe('wrongKey');
     });
@@ -104,7 +108,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
       const again = await manager.rewrap(wrapped, context);
       expect(again.keyRef).toBe(keyRef);
       expect(again.ciphertext.equals(wrapped.ciphertext)).toBe(false);
-      const target = await manager.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      const target = await manager.createKey({ tenantId: 'tenant-100', protection });
       const moved = await manager.rewrap(wrapped, context, target);
       expect(moved.keyRef).toBe(target);
       for (const one of [again, moved]) expect((await manager.unwrap(one, context)).equals(key)).toBe(true);
@@ -112,7 +116,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
     });
 
     it('does no work with a disabled key', async () => {
-      const disabled = await manager.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      const disabled = await manager.createKey({ tenantId: 'tenant-100', protection });
       const { wrapped } = await manager.generateDataKey(disabled, context);
       await manager.disable(disabled);
       await manager.disable(disabled);
@@ -121,7 +125,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
     });
 
     it('does no work with a key that is to be deleted', async () => {
-      const doomed = await manager.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      const doomed = await manager.createKey({ tenantId: 'tenant-100', protection });
       const { wrapped } = await manager.generateDataKey(doomed, context);
       await manager.scheduleDeletion(doomed, deletionDays);
       expect((await manager.describe(doomed)).state).toBe('pendingDeletion');
@@ -147,9 +151,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
       );
       const opened = await Promise.all(made.map(({ wrapped }, i) => manager.unwrap(wrapped, { tenantId: `tenant-${i}`, purpose: 'data' })));
       expect(opened.every((key, i) => key.equals(made[i]!.key))).toBe(true);
-      const refs = await Promise.all(
-        Array.from({ length: 6 }, () => manager.createKey({ tenantId: 'tenant-300', protection: 'software' })),
-      );
+      const refs = await Promise.all(Array.from({ length: 6 }, () => manager.createKey({ tenantId: 'tenant-300', protection })));
       expect(new Set(refs).size).toBe(6);
       for (const ref of refs) expect((await manager.describe(ref)).state).toBe('enabled');
     });
@@ -159,7 +161,7 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
       const { wrapped } = await manager.generateDataKey(keyRef, context);
       await expect(manager.generateDataKey(keyRef, context, call)).rejects.toBeInstanceOf(AbortedError);
       await expect(manager.unwrap(wrapped, context, call)).rejects.toBeInstanceOf(AbortedError);
-      await expect(manager.createKey({ tenantId: 'tenant-100', protection: 'software' }, call)).rejects.toBeInstanceOf(AbortedError);
+      await expect(manager.createKey({ tenantId: 'tenant-100', protection }, call)).rejects.toBeInstanceOf(AbortedError);
     });
 
     it('puts no key material into errors', async () => {
@@ -174,11 +176,11 @@ export function describeKeyManager(name: string, make: () => Promise<KeyManager>
 
     it('can be closed twice and does nothing after', async () => {
       const closing = await make();
-      const ref = await closing.createKey({ tenantId: 'tenant-100', protection: 'software' });
+      const ref = await closing.createKey({ tenantId: 'tenant-100', protection });
       await closing.close();
       await closing.close();
       await expect(closing.generateDataKey(ref, context)).rejects.toBeInstanceOf(ClosedError);
-      await expect(closing.createKey({ tenantId: 'tenant-100', protection: 'software' })).rejects.toBeInstanceOf(ClosedError);
+      await expect(closing.createKey({ tenantId: 'tenant-100', protection })).rejects.toBeInstanceOf(ClosedError);
     });
   });
 }

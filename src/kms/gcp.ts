@@ -1,0 +1,357 @@
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import type { protos, v1 } from '@google-cloud/kms';
+import { dataKeyFrom, dataKeyLength, newDataKey, requireDataKey } from '../crypto/data-key.ts';
+import { ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import { parseTenantId } from '../tenant/tenant-id.ts';
+import { checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
+import { GcpClient, type GcpClientOptions } from './gcp-client.ts';
+import { alreadyExists, gcpFailure, refusesArgument } from './gcp-failure.ts';
+import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import { type RemoteCallOptions, type RemoteCallSettings, remoteCallSettings } from './remote-call-options.ts';
+import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
+import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
+
+/** Options of {@link gcpKeyManager}. */
+export interface GcpKeyManagerOptions extends RemoteCallOptions {
+  /** The project's id. */
+  readonly project: string;
+  /** The location of the key ring, such as `europe-west3`: the region of its keys, by which residency is decided. */
+  readonly location: string;
+  /** The key ring's id; it must exist. A key of another ring is `notFound`, and nothing is sent. */
+  readonly keyRing: string;
+  /** Given to Google's client: `credentials`, `apiEndpoint`, `fallback: true` for REST instead of gRPC. Its retries are not used. */
+  readonly clientOptions?: GcpClientOptions | undefined;
+  /** For how many days a version of a new key can be restored after {@link GcpKeyManager.scheduleDeletion}, 1 to 120; 30 unless told. */
+  readonly destroyDays?: number | undefined;
+  /** Labels of new keys, beside `tenancy-tenant`; no personal data, since they are not encrypted. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** What wrapped keys name this manager by; `gcp/<location>` unless told. Give two rings in one location names of their own. */
+  readonly provider?: string | undefined;
+}
+
+type Version = protos.google.cloud.kms.v1.ICryptoKeyVersion;
+type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
+
+/** The enumerations of the API as numbers; the SDK gives names or numbers. */
+const versionStates = ['UNSPECIFIED', 'ENABLED', 'DISABLED', 'DESTROYED', 'DESTROY_SCHEDULED', 'PENDING_GENERATION'] as const;
+const levels = ['UNSPECIFIED', 'SOFTWARE', 'HSM', 'EXTERNAL', 'EXTERNAL_VPC', 'HSM_SINGLE_TENANT'] as const;
+const idPattern = /^[a-zA-Z0-9_-]{1,63}$/;
+/** Ours have about 100 bytes: anything else is none, and is not sent. */
+const longestCiphertext = 8_192;
+const daySeconds = 86_400;
+
+/**
+ * A key manager whose KEKs are symmetric keys of Google Cloud KMS, named by their resource name. Needs the optional peer
+ * `@google-cloud/kms`.
+ *
+ * A wrapped key is Google's ciphertext as it is; tenant and purpose are its additional authenticated data. Data keys are made in the
+ * process. Everything that is sent or received is compared with its CRC-32C. See docs/kms-gcp.md for permissions, logs, limits and
+ * failures.
+ *
+ * @example
+ * ```ts
+ * const kms = gcpKeyManager({ project: 'shop-keys', location: 'europe-west3', keyRing: 'tenants' });
+ * const keyRef = await kms.createKey({ tenantId: 'tenant-100', protection: 'hsm' });
+ * ```
+ * @throws {ConfigurationError} when project, location or keyRing is no id, or a time or count can't be used
+ */
+export function gcpKeyManager(options: GcpKeyManagerOptions): GcpKeyManager {
+  return new GcpKeyManager(options);
+}
+
+/**
+ * Made by {@link gcpKeyManager}.
+ *
+ * @example
+ * ```ts
+ * await using kms = gcpKeyManager({ project: 'shop-keys', location: 'europe-west3', keyRing: 'tenants' });
+ * const { state } = await kms.describe(keyRef);
+ * ```
+ */
+export class GcpKeyManager implements KeyManager {
+  /** What wrapped keys name this manager by. */
+  readonly provider: string;
+  /** The location of its key ring. */
+  readonly region: string;
+  readonly #ring: string;
+  readonly #labels: Readonly<Record<string, string>>;
+  readonly #destroyDays: number;
+  readonly #client: GcpClient;
+  readonly #calls: RemoteCalls;
+  readonly #settings: RemoteCallSettings;
+
+  /** @throws {ConfigurationError} when project, location or keyRing is no id, or a time or count can't be used */
+  constructor(options: GcpKeyManagerOptions) {
+    const { project, location, keyRing, labels = {}, destroyDays = 30, clientOptions } = options;
+    for (const [name, value] of Object.entries({ project, location, keyRing })) {
+      // A project of an organisation with a domain has colons and dots.
+      if (typeof value !== 'string' || !(name === 'project' ? /^[a-z0-9.:-]+$/ : idPattern).test(value))
+        throw new ConfigurationError(`gcpKeyManager needs a ${name} that is an id.`);
+    }
+    if (!Number.isInteger(destroyDays) || destroyDays < 1 || destroyDays > 120)
+      throw new ConfigurationError('The key manager’s option destroyDays is not a whole number from 1 to 120.');
+    this.region = location;
+    this.provider = options.provider ?? `gcp/${location}`;
+    this.#ring = `projects/${project}/locations/${location}/keyRings/${keyRing}`;
+    this.#labels = { ...labels };
+    this.#destroyDays = destroyDays;
+    this.#client = new GcpClient(clientOptions);
+    this.#settings = remoteCallSettings(options);
+    this.#calls = new RemoteCalls({ ...options, provider: this.provider, classify: gcpFailure });
+  }
+
+  /**
+   * Makes a key in the ring and answers with its resource name. An HSM key may take a moment until it works: calls wait for it within
+   * their deadline.
+   *
+   * @throws {KeyManagerError} `notFound` when there is no such key ring
+   * @throws {InvalidTenantIdError} when the tenant id is none, nor `platform`
+   */
+  async createKey(request: { readonly tenantId: string; readonly protection: KeyProtection }, call?: KeyManagerCall): Promise<string> {
+    const { tenantId, protection } = request;
+    if (tenantId !== 'platform') parseTenantId(tenantId);
+    const cryptoKeyId = `${tenantId.slice(0, 46)}-${randomBytes(8).toString('hex')}`;
+    const name = `${this.#ring}/cryptoKeys/${cryptoKeyId}`;
+    const cryptoKey = {
+      purpose: 'ENCRYPT_DECRYPT' as const,
+      versionTemplate: {
+        algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' as const,
+        protectionLevel: protection === 'hsm' ? ('HSM' as const) : ('SOFTWARE' as const),
+      },
+      destroyScheduledDuration: { seconds: this.#destroyDays * daySeconds },
+      labels: { ...this.#labels, 'tenancy-tenant': tenantId },
+    };
+    return this.#run({ doing: 'create a key', tenantId, signal: call?.signal }, async (client) => {
+      try {
+        await client.createCryptoKey({ parent: this.#ring, cryptoKeyId, cryptoKey }, this.#once);
+      } catch (error) {
+        // An attempt whose answer was lost made it: nobody else can have come upon its name.
+        if (!alreadyExists(error)) throw error;
+        const [made] = await client.getCryptoKey({ name }, this.#once);
+        if (made.labels?.['tenancy-tenant'] !== tenantId) throw error;
+      }
+      return name;
+    });
+  }
+
+  /** A fresh 32-byte key, plain and wrapped; made in the process, from its random source. */
+  async generateDataKey(
+    keyRef: string,
+    context: KeyContext,
+    call?: KeyManagerCall,
+  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+    const key = newDataKey();
+    return { key, wrapped: await this.wrap(keyRef, key, context, call) };
+  }
+
+  /** Wraps a key under the KEK's primary version. @throws {ConfigurationError} when the key has not 32 bytes */
+  async wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey> {
+    requireDataKey(key);
+    this.#own(keyRef, context);
+    const additionalAuthenticatedData = contextBytes(context);
+    return this.#run({ doing: 'wrap', keyRef, tenantId: context.tenantId, signal: call?.signal }, async (client) => {
+      const plaintext = key.export();
+      try {
+        const [answer] = await client.encrypt(
+          {
+            name: keyRef,
+            plaintext,
+            plaintextCrc32c: checksumOf(plaintext),
+            additionalAuthenticatedData,
+            additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+          },
+          this.#once,
+        );
+        requireVerified(answer.verifiedPlaintextCrc32c, 'key that was sent');
+        requireVerified(answer.verifiedAdditionalAuthenticatedDataCrc32c, 'context that was sent');
+        const ciphertext = verifiedBytes(answer.ciphertext, answer.ciphertextCrc32c, 'wrapped key');
+        const keyVersion = versionOf(keyRef, answer.name);
+        if (keyVersion === undefined) throw failure('wrongKey', keyRef, 'was asked for, and another one answered', context);
+        return { provider: this.provider, keyRef, keyVersion, ciphertext };
+      } finally {
+        plaintext.fill(0);
+      }
+    });
+  }
+
+  /** Opens a wrapped key; {@link KeyManager.unwrap} says what it refuses. Identical calls at the same time are one request. */
+  async unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject> {
+    requireWrappedBy(this.provider, wrapped, context);
+    const { keyRef, ciphertext } = wrapped;
+    this.#own(keyRef, context);
+    const additionalAuthenticatedData = contextBytes(context);
+    const request = { doing: 'unwrap', keyRef, tenantId: context.tenantId, signal: call?.signal, share: identityOf(wrapped, context) };
+    return this.#run(request, async (client) => {
+      if (ciphertext.byteLength > longestCiphertext) throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+      const asked = {
+        name: keyRef,
+        ciphertext,
+        ciphertextCrc32c: checksumOf(ciphertext),
+        additionalAuthenticatedData,
+        additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+      };
+      const [answer] = await client.decrypt(asked, this.#once).catch((error: unknown) => {
+        if (!refusesArgument(error)) throw error;
+        throw failure(
+          'invalidCiphertext',
+          keyRef,
+          'did not wrap these bytes, or for another tenant or purpose, or they were changed',
+          context,
+        );
+      });
+      const plaintext = verifiedBytes(answer.plaintext, answer.plaintextCrc32c, 'unwrapped key');
+      if (answer.plaintext instanceof Uint8Array) answer.plaintext.fill(0);
+      if (plaintext.byteLength === dataKeyLength) return dataKeyFrom(plaintext);
+      plaintext.fill(0);
+      throw failure('invalidCiphertext', keyRef, 'wrapped no key with these bytes', context);
+    });
+  }
+
+  /** Wraps the same key under the primary version of its KEK, or of `target`: two calls, and the key is in the process in between. */
+  async rewrap(wrapped: WrappedKey, context: KeyContext, target?: string, call?: KeyManagerCall): Promise<WrappedKey> {
+    return this.wrap(target ?? wrapped.keyRef, await this.unwrap(wrapped, context, call), context, call);
+  }
+
+  /** A KEK's state and protection are those of its primary version, which wraps. */
+  async describe(keyRef: string, call?: KeyManagerCall): Promise<KeyDescription> {
+    this.#own(keyRef);
+    return this.#run({ doing: 'describe', keyRef, signal: call?.signal, share: keyRef }, async (client) => {
+      const { primary } = await this.#read(client, keyRef);
+      const state = stateOf(primary);
+      if (state === undefined || primary === null || primary === undefined)
+        throw failure('notFound', keyRef, 'has no version that is left');
+      const level = nameOf(levels, primary.protectionLevel);
+      const seconds = primary.createTime?.seconds;
+      return {
+        keyRef,
+        region: this.region,
+        protection: level === 'HSM' || level === 'HSM_SINGLE_TENANT' ? 'hsm' : 'software',
+        state,
+        createdAt: seconds === undefined || seconds === null ? undefined : new Date(Number(seconds) * 1_000),
+      };
+    });
+  }
+
+  /**
+   * Disables every version. Google lets some calls through for up to a few hours in rare cases, usually for less than a minute.
+   *
+   * @throws {KeyManagerError} `pendingDeletion` when all of them are to be destroyed already
+   */
+  async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
+    this.#own(keyRef);
+    await this.#run({ doing: 'disable', keyRef, signal: call?.signal }, async (client) => {
+      const versions = await this.#versions(client, keyRef);
+      if (versions.every((version) => stateOf(version) === 'pendingDeletion'))
+        throw failure('pendingDeletion', keyRef, 'is to be deleted already');
+      for (const { name, state } of versions) {
+        if (nameOf(versionStates, state) !== 'ENABLED') continue;
+        await client.updateCryptoKeyVersion(
+          { cryptoKeyVersion: { name: name!, state: 'DISABLED' }, updateMask: { paths: ['state'] } },
+          this.#once,
+        );
+      }
+    });
+  }
+
+  /**
+   * Schedules every version for destruction. Google fixes the days when a key is made (`destroyDays`); until then each version can be
+   * restored. The key's name stays for ever.
+   *
+   * @param days as many as the key was made with
+   * @throws {ConfigurationError} when days is anything else
+   */
+  async scheduleDeletion(keyRef: string, days: number, call?: KeyManagerCall): Promise<void> {
+    this.#own(keyRef);
+    await this.#run({ doing: 'schedule a deletion', keyRef, signal: call?.signal }, async (client) => {
+      const { destroyScheduledDuration } = await this.#read(client, keyRef);
+      const actual = Number(destroyScheduledDuration?.seconds ?? 0) / daySeconds;
+      if (actual !== days) {
+        throw new ConfigurationError(`The key ${JSON.stringify(keyRef)} can't be deleted in ${days} days.`, {
+          hint: `It was made to be destroyed after ${actual} days, which Google never changes: give ${actual}.`,
+        });
+      }
+      for (const version of await this.#versions(client, keyRef)) {
+        if (stateOf(version) === 'pendingDeletion') continue;
+        await client.destroyCryptoKeyVersion({ name: version.name! }, this.#once);
+      }
+    });
+  }
+
+  /** Ends what is on its way with {@link ClosedError}, and the client's connections. */
+  async close(): Promise<void> {
+    this.#calls.close();
+    await this.#client.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  [inspect.custom](): string {
+    return `GcpKeyManager(${this.#ring})`;
+  }
+
+  /** One attempt of the SDK: its own retries go on for ten minutes, and would hide throttling from the circuit breaker. */
+  get #once(): { readonly timeout: number; readonly retry: null } {
+    return { timeout: Math.min(this.#settings.attemptMs, this.#settings.deadlineMs), retry: null };
+  }
+
+  async #run<T>(request: RemoteRequest, work: (client: v1.KeyManagementServiceClient) => Promise<T>): Promise<T> {
+    return this.#calls.run(request, async () => work(await this.#client.open()));
+  }
+
+  async #read(client: v1.KeyManagementServiceClient, name: string): Promise<CryptoKey> {
+    const [key] = await client.getCryptoKey({ name }, this.#once);
+    if (key.name !== name) throw failure('wrongKey', name, 'was asked for, and another one was described');
+    return key;
+  }
+
+  /** Its versions that can still come to life. @throws {KeyManagerError} `notFound` when none can */
+  async #versions(client: v1.KeyManagementServiceClient, parent: string): Promise<readonly Version[]> {
+    const [versions] = await client.listCryptoKeyVersions({ parent }, this.#once);
+    const left = versions.filter((version) => stateOf(version) !== undefined);
+    if (left.some(({ name }) => versionOf(parent, name) === undefined))
+      throw failure('wrongKey', parent, 'was asked for, and versions of another one were listed');
+    if (left.length === 0) throw failure('notFound', parent, 'has no version that is left');
+    return left;
+  }
+
+  /** @throws {KeyManagerError} `notFound` for a name outside the ring: a key there may lie in another region */
+  #own(keyRef: string, context?: KeyContext): void {
+    const prefix = `${this.#ring}/cryptoKeys/`;
+    if (keyRef.startsWith(prefix) && idPattern.test(keyRef.slice(prefix.length))) return;
+    throw failure('notFound', keyRef, `is not in ${this.#ring}`, context);
+  }
+}
+
+/** The state in the contract's words; undefined when it is destroyed or never came to be. A version that is being made counts as enabled. */
+function stateOf(version: Version | null | undefined): KeyDescription['state'] | undefined {
+  switch (nameOf(versionStates, version?.state)) {
+    case 'ENABLED':
+    case 'PENDING_GENERATION':
+      return 'enabled';
+    case 'DISABLED':
+      return 'disabled';
+    case 'DESTROY_SCHEDULED':
+      return 'pendingDeletion';
+    default:
+      return undefined;
+  }
+}
+
+function nameOf(names: readonly string[], value: string | number | null | undefined): string | undefined {
+  return typeof value === 'number' ? names[value] : (value ?? undefined);
+}
+
+/** The last part of a version's name; undefined when it is one of another key. */
+function versionOf(keyRef: string, name: string | null | undefined): string | undefined {
+  const prefix = `${keyRef}/cryptoKeyVersions/`;
+  const version = name?.startsWith(prefix) === true ? name.slice(prefix.length) : '';
+  return /^[0-9]+$/.test(version) ? version : undefined;
+}
+
+function failure(reason: KeyManagerFailure, keyRef: string, what: string, context?: KeyContext): KeyManagerError {
+  const work = context === undefined ? '' : ` (${context.purpose} key of tenant ${context.tenantId})`;
+  return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}${work}.`, { reason, tenantId: context?.tenantId });
+}
