@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import type { KeyVaultKey } from '@azure/keyvault-keys';
+import type { KeyClient, KeyProperties } from '@azure/keyvault-keys';
 import { dataKeyFrom, newDataKey, requireDataKey } from '../crypto/data-key.ts';
 import { ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
@@ -22,7 +22,7 @@ export interface AzureKeyManagerOptions extends RemoteCallOptions {
   readonly region: string;
   /** Whether the URL is that of a Managed HSM; its domain tells unless told. */
   readonly managedHsm?: boolean | undefined;
-  /** Tags of new keys, beside `tenancy-tenant`; no personal data. */
+  /** Tags of new keys, beside `tenancy-tenant` and `tenancy-protection`; no personal data. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** What wrapped keys name this manager by; `azure/<host of the vault>` unless told. */
   readonly provider?: string | undefined;
@@ -31,6 +31,7 @@ export interface AzureKeyManagerOptions extends RemoteCallOptions {
 }
 
 const rsaBits = 3_072;
+const protectionTag = 'tenancy-protection';
 
 /**
  * A key manager whose KEKs are keys of one Azure Key Vault or Managed HSM, named by their URL without a version. Needs the optional peer
@@ -97,7 +98,7 @@ export class AzureKeyManager implements KeyManager {
     const { tenantId, protection } = request;
     if (tenantId !== 'platform') parseTenantId(tenantId);
     const name = `tenancy-${tenantId}-${randomBytes(8).toString('hex')}`;
-    const tags = { ...this.#tags, 'tenancy-tenant': tenantId };
+    const tags = { ...this.#tags, 'tenancy-tenant': tenantId, [protectionTag]: protection };
     await this.#calls.run({ doing: 'create a key', tenantId, repeatable: false, signal: call?.signal }, async (abortSignal) => {
       const client = await this.#client.open();
       if (this.#managedHsm) await client.createOctKey(name, { hsm: true, keySize: 256, keyOps: ['encrypt', 'decrypt'], tags, abortSignal });
@@ -187,19 +188,22 @@ export class AzureKeyManager implements KeyManager {
   async describe(keyRef: string, call?: KeyManagerCall): Promise<KeyDescription> {
     return this.#run({ keyRef, doing: 'describe' }, call, async (name, abortSignal) => {
       const client = await this.#client.open();
-      const describe = (found: KeyVaultKey, state: KeyDescription['state']): KeyDescription => ({
+      const describe = (hsm: boolean, { createdOn }: KeyProperties, state: KeyDescription['state']): KeyDescription => ({
         keyRef,
         region: this.region,
-        protection: found.keyType?.endsWith('-HSM') === true ? 'hsm' : 'software',
+        protection: hsm || this.#managedHsm ? 'hsm' : 'software',
         state,
-        createdAt: found.properties.createdOn,
+        createdAt: createdOn,
       });
       try {
-        const found = await client.getKey(name, { abortSignal });
-        return describe(found, found.properties.enabled === false ? 'disabled' : 'enabled');
+        const { properties, keyType } = await this.#newest(client, name, abortSignal);
+        // Of a disabled key Azure does not say the type; the tag is what this manager made.
+        const hsm = keyType?.endsWith('-HSM') ?? properties.tags?.[protectionTag] === 'hsm';
+        return describe(hsm, properties, properties.enabled === false ? 'disabled' : 'enabled');
       } catch (error) {
         if (!isMissing(error)) throw error;
-        return describe(await client.getDeletedKey(name, { abortSignal }), 'pendingDeletion');
+        const { properties, keyType } = await client.getDeletedKey(name, { abortSignal });
+        return describe(keyType?.endsWith('-HSM') === true, properties, 'pendingDeletion');
       }
     });
   }
@@ -208,7 +212,7 @@ export class AzureKeyManager implements KeyManager {
   async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
     await this.#run({ keyRef, doing: 'disable', always: true }, call, async (name, abortSignal) => {
       const client = await this.#client.open();
-      await client.getKey(name, { abortSignal });
+      await this.#newest(client, name, abortSignal);
       for await (const { version, enabled } of client.listPropertiesOfKeyVersions(name, { abortSignal })) {
         if (enabled !== false && version !== undefined) await client.updateKeyProperties(name, version, { enabled: false, abortSignal });
       }
@@ -227,8 +231,8 @@ export class AzureKeyManager implements KeyManager {
       throw new ConfigurationError(`Azure Key Vault can't delete a key in ${days} days.`, { hint: 'Give whole days, from 7 to 90.' });
     await this.#run({ keyRef, doing: 'schedule the deletion', always: true, repeatable: false }, call, async (name, abortSignal) => {
       const client = await this.#client.open();
-      const retention = await client.getKey(name, { abortSignal }).then(
-        (found) => found.properties.recoverableDays,
+      const retention = await this.#newest(client, name, abortSignal).then(
+        ({ properties }) => properties.recoverableDays,
         async (error: unknown) => {
           if (!isMissing(error)) throw error;
           await client.getDeletedKey(name, { abortSignal });
@@ -283,6 +287,25 @@ export class AzureKeyManager implements KeyManager {
     });
   }
 
+  /** A key's newest version. A disabled one can't be read, only listed. */
+  async #newest(
+    client: KeyClient,
+    name: string,
+    abortSignal: AbortSignal,
+  ): Promise<{ readonly properties: KeyProperties; readonly keyType?: string | undefined }> {
+    try {
+      return await client.getKey(name, { abortSignal });
+    } catch (error) {
+      if (azureFailure(error)?.reason !== 'disabled') throw error;
+      let newest: KeyProperties | undefined;
+      for await (const properties of client.listPropertiesOfKeyVersions(name, { abortSignal })) {
+        if (newest === undefined || (properties.createdOn ?? 0) > (newest.createdOn ?? 0)) newest = properties;
+      }
+      if (newest === undefined) throw error;
+      return { properties: newest };
+    }
+  }
+
   /** Of bytes that can't be opened Key Vault says 400, as of any other bad parameter. */
   async #opened<T>(work: Promise<T>, invalid: () => KeyManagerError): Promise<T> {
     try {
@@ -307,6 +330,7 @@ async function exists(read: Promise<unknown>): Promise<boolean> {
     () => true,
     (error: unknown) => {
       const reason = azureFailure(error)?.reason;
+      if (reason === 'disabled') return true;
       if (reason === 'notFound' || reason === 'denied' || reason === 'pendingDeletion') return false;
       throw error;
     },

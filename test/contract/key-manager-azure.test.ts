@@ -12,7 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([vault.close(), hsm.close()]));
 
-const common = { region: 'westeurope', allowInsecureConnection: true };
+// Making RSA keys takes a busy machine longer than a call may take by default.
+const common = { region: 'westeurope', allowInsecureConnection: true, deadlineMs: 50_000, attemptMs: 50_000 };
 
 describeKeyManager(
   'azureKeyManager of a vault',

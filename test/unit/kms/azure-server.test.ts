@@ -84,7 +84,9 @@ describe('the Key Vault server, keys', () => {
     expect((await crypto.sign('PS256', digest)).result.byteLength).toBe(256);
     await client.updateKeyProperties('bounded', made.properties.version!, { enabled: false });
     expect(await refusalOf(crypto.sign('PS256', digest))).toEqual([403, 'Forbidden', 'KeyDisabled']);
-    expect((await client.getKey('bounded')).properties.enabled).toBe(false);
+    expect(await refusalOf(client.getKey('bounded'))).toEqual([403, 'Forbidden', 'KeyDisabled']);
+    const listed = await client.listPropertiesOfKeyVersions('bounded').next();
+    expect(listed.value.enabled).toBe(false);
   });
 
   it('signs what OpenSSL verifies', async () => {

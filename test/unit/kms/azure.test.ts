@@ -23,6 +23,9 @@ const managerWith = (options: Partial<AzureKeyManagerOptions> = {}): AzureKeyMan
     region: 'westeurope',
     allowInsecureConnection: true,
     backoffMs: 1,
+    // Making RSA keys takes a busy machine longer than a call may take by default.
+    deadlineMs: 40_000,
+    attemptMs: 10_000,
     ...options,
   });
 const clientOf = (server: VaultServer): KeyClient =>
@@ -161,7 +164,11 @@ describe('azureKeyManager, requests', () => {
 
   it('makes keys that say whose they are, in an HSM where the vault has one', async () => {
     const made = await managerWith({ tags: { service: 'orders' } }).createKey(own);
-    expect((await clientOf(vault).getKey(nameOf(made))).properties.tags).toEqual({ service: 'orders', 'tenancy-tenant': 'tenant-100' });
+    expect((await clientOf(vault).getKey(nameOf(made))).properties.tags).toEqual({
+      service: 'orders',
+      'tenancy-tenant': 'tenant-100',
+      'tenancy-protection': 'software',
+    });
     const hsm = await kms.createKey({ ...own, protection: 'hsm' });
     expect(await kms.describe(hsm)).toMatchObject({ protection: 'hsm', state: 'enabled', region: 'westeurope' });
     const { key, wrapped } = await kms.generateDataKey(hsm, context);
@@ -293,6 +300,17 @@ describe('azureKeyManager, the life of a key', () => {
     await expect(clientOf(vault).createRsaKey(nameOf(made), { keySize: 2_048 })).rejects.toMatchObject({ statusCode: 409 });
     vault.keys.recover(nameOf(made));
     expect((await kms.unwrap(wrapped, context)).equals(key)).toBe(true);
+  });
+
+  it('describes and deletes a disabled key, which the vault lets nobody read', async () => {
+    const made = await kms.createKey({ ...own, protection: 'hsm' });
+    await vault.keys.create(nameOf(made), { kty: 'RSA-HSM', key_size: 2_048, key_ops: ['sign'], tags: { 'tenancy-protection': 'hsm' } });
+    await kms.disable(made);
+    await expect(clientOf(vault).getKey(nameOf(made))).rejects.toMatchObject({ statusCode: 403 });
+    expect(await kms.describe(made)).toMatchObject({ state: 'disabled', protection: 'hsm', createdAt: expect.any(Date) });
+    await expect(kms.scheduleDeletion(made, 30)).rejects.toBeInstanceOf(ConfigurationError);
+    await kms.scheduleDeletion(made, 90);
+    expect(await kms.describe(made)).toMatchObject({ state: 'pendingDeletion', protection: 'hsm' });
   });
 
   it('says notFound where it may not see deleted keys', async () => {

@@ -79,11 +79,16 @@ export class VaultKeys {
     return found;
   }
 
+  /** A disabled key can't even be read. */
+  readable(name: string, version: string, operation = 'get'): VaultKeyVersion {
+    const found = this.find(name, version);
+    if (found.enabled) return found;
+    throw new ServiceError('Forbidden', 403, `Operation ${operation} is not allowed on a disabled key.`, { inner: 'KeyDisabled' });
+  }
+
   /** A version that may do this now. */
   usable(name: string, version: string, operation: string): VaultKeyVersion {
-    const found = this.find(name, version);
-    if (!found.enabled)
-      throw new ServiceError('Forbidden', 403, `Operation ${operation} is not allowed on a disabled key.`, { inner: 'KeyDisabled' });
+    const found = this.readable(name, version, operation);
     if (!found.operations.includes(operation))
       throw new ServiceError('Forbidden', 403, `Operation ${operation} is not permitted on this key.`);
     return found;

@@ -133,10 +133,12 @@ export class VaultServer {
         ];
       }
       case 'GET keys':
-        if (third !== 'versions') return ['get', async () => bundle(keys.find(name, third))];
+        if (third !== 'versions') return ['get', async () => bundle(keys.readable(name, third))];
         return [
           'versions',
-          async () => ({ value: keys.versions(name).map((key) => ({ kid: this.#id(name, key), attributes: this.#attributes(key) })) }),
+          async () => ({
+            value: keys.versions(name).map((key) => ({ kid: this.#id(name, key), attributes: this.#attributes(key), tags: key.tags })),
+          }),
         ];
       case 'PATCH keys':
         return [
