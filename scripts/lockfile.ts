@@ -9,6 +9,7 @@ interface LockedPackage {
   readonly resolved?: string;
   readonly integrity?: string;
   readonly inBundle?: boolean;
+  readonly link?: boolean;
   readonly dev?: boolean;
   readonly optional?: boolean;
   readonly os?: readonly string[];
@@ -24,7 +25,8 @@ export function lockfileProblems(text: string): readonly string[] {
   const found: string[] = [];
   if (lock.lockfileVersion !== 3) found.push(`lockfileVersion is ${lock.lockfileVersion}, expected 3`);
   for (const [path, locked] of Object.entries(lock.packages ?? {})) {
-    if (path === '') continue;
+    // The project itself, and what is a folder of it.
+    if (locked.link === true || !path.includes('node_modules/')) continue;
     if (locked.resolved !== undefined) found.push(`${path} holds an address; write the lockfile with omit-lockfile-registry-resolved=true`);
     const otherPlatform = locked.optional === true && locked.os !== undefined;
     if (locked.integrity === undefined && locked.inBundle !== true && !otherPlatform) found.push(`${path} has no checksum`);

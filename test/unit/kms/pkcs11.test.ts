@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { inspect, promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openKeys } from '../../../examples/kms/pkcs11.ts';
 import { ConfigurationError } from '../../../src/errors.ts';
 import { type Pkcs11KeyManager, type Pkcs11KeyManagerOptions, pkcs11KeyManager } from '../../../src/kms/pkcs11.ts';
-import type { Pkcs11Sdk } from '../../../src/kms/pkcs11-module.ts';
-import { SoftHsmTokens, softHsm } from '../../support/kms/pkcs11/softhsm.ts';
+import { pkcs11Sdk, SoftHsmTokens, softHsm, type TestLibrary } from '../../support/kms/pkcs11/softhsm.ts';
 
 const installed = softHsm();
 const context = { tenantId: 'tenant-100', purpose: 'data' };
@@ -21,7 +19,7 @@ test('options that can not be used are refused', () => {
   expect(pkcs11KeyManager(good).provider).toBe('pkcs11/eu-central-1');
 });
 
-test('a module that is none is refused with what to do', async () => {
+test.skipIf(pkcs11Sdk() === undefined)('a module that is none is refused with what to do', async () => {
   for (const module of ['/nowhere.so', process.execPath]) {
     await using kms = pkcs11KeyManager({ module, tokenLabel: 'token', pin: '1234', region: 'eu-central-1' });
     await expect(kms.describe('x')).rejects.toThrow('can’t be loaded'.replace('’', "'"));
@@ -31,8 +29,9 @@ test('a module that is none is refused with what to do', async () => {
 describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '(not installed)'}`, () => {
   let tokens: SoftHsmTokens;
   let options: Pkcs11KeyManagerOptions;
-  const sdk = createRequire(import.meta.url)('pkcs11js') as Pkcs11Sdk;
-  const { C_Decrypt, C_GetSlotInfo, C_GetTokenInfo } = sdk.PKCS11.prototype;
+  // The body of a suite that is left out runs too.
+  const sdk = pkcs11Sdk()!;
+  const { C_Decrypt, C_GetSlotInfo, C_GetTokenInfo } = (sdk?.PKCS11.prototype ?? {}) as TestLibrary;
   const originals = { C_Decrypt, C_GetSlotInfo, C_GetTokenInfo };
   const open: Pkcs11KeyManager[] = [];
 
@@ -54,14 +53,14 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
     return made;
   }
 
-  function library(): InstanceType<Pkcs11Sdk['PKCS11']> {
+  function library(): TestLibrary {
     const made = new sdk.PKCS11();
     made.load(options.module);
     return made;
   }
 
   /** What the token holds of a key or its marks, seen from beside the manager, in the login that the manager holds. */
-  function objects(label: string): { readonly p11: InstanceType<Pkcs11Sdk['PKCS11']>; readonly session: Buffer; readonly found: Buffer[] } {
+  function objects(label: string): { readonly p11: TestLibrary; readonly session: Buffer; readonly found: Buffer[] } {
     const p11 = library();
     const slot = p11.C_GetSlotList(true).find((one) => p11.C_GetTokenInfo(one).label.trimEnd() === options.tokenLabel)!;
     const session = p11.C_OpenSession(slot, sdk.CKF_SERIAL_SESSION);
@@ -102,10 +101,10 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
     ['a program that calls itself one', 0x4, 'SoftHSM project', 'software'],
   ])('of %s, describe says so', async (_, flags, maker, protection) => {
     const spies = [
-      vi.spyOn(sdk.PKCS11.prototype, 'C_GetSlotInfo').mockImplementation(function (this: InstanceType<Pkcs11Sdk['PKCS11']>, slot) {
+      vi.spyOn(sdk.PKCS11.prototype, 'C_GetSlotInfo').mockImplementation(function (this: TestLibrary, slot) {
         return { ...originals.C_GetSlotInfo.call(this, slot), flags: flags | 1 };
       }),
-      vi.spyOn(sdk.PKCS11.prototype, 'C_GetTokenInfo').mockImplementation(function (this: InstanceType<Pkcs11Sdk['PKCS11']>, slot) {
+      vi.spyOn(sdk.PKCS11.prototype, 'C_GetTokenInfo').mockImplementation(function (this: TestLibrary, slot) {
         return { ...originals.C_GetTokenInfo.call(this, slot), manufacturerID: maker.padEnd(32) };
       }),
     ];
@@ -139,10 +138,10 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
   });
 
   test.each([
-    ['the library was finalised', (p11: InstanceType<Pkcs11Sdk['PKCS11']>) => p11.C_Finalize()],
+    ['the library was finalised', (p11: TestLibrary) => p11.C_Finalize()],
     [
       'its sessions were closed',
-      (p11: InstanceType<Pkcs11Sdk['PKCS11']>) => {
+      (p11: TestLibrary) => {
         for (const slot of p11.C_GetSlotList(true)) p11.C_CloseAllSessions(slot);
       },
     ],
@@ -264,7 +263,7 @@ describe.skipIf(installed === undefined)(`with SoftHSM ${installed?.version ?? '
     // pkcs11js binds its methods when a library is made, so the fault is there from the start and is switched on later.
     let outOfOrder = false;
     const decrypt = vi.spyOn(sdk.PKCS11.prototype, 'C_Decrypt').mockImplementation(function (
-      this: InstanceType<Pkcs11Sdk['PKCS11']>,
+      this: TestLibrary,
       ...given: Parameters<typeof originals.C_Decrypt>
     ) {
       if (outOfOrder) throw new Error('CKR_GENERAL_ERROR:5');

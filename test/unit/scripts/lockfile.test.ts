@@ -8,6 +8,8 @@ test('an address of a registry and a missing checksum are found', () => {
     lockfileVersion: 3,
     packages: {
       '': {},
+      'test/part': { version: '1.0.0' },
+      'node_modules/part': { resolved: 'test/part', link: true },
       'node_modules/good': { version: '1.0.0', integrity: 'sha512-x' },
       'node_modules/addressed': { version: '1.0.0', integrity: 'sha512-x', resolved: 'https://registry.example/addressed.tgz' },
       'node_modules/loose': { version: '1.0.0' },

@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pkcs11KeyManagerOptions } from '../../../../src/kms/pkcs11.ts';
+import type { Handle, Pkcs11Library, Pkcs11Sdk } from '../../../../src/kms/pkcs11-sdk.ts';
 
 const places = [
   '/usr/lib/softhsm/libsofthsm2.so',
@@ -11,11 +13,29 @@ const places = [
   '/opt/homebrew/lib/softhsm/libsofthsm2.so',
 ];
 
-/** SoftHSM's version and library, or undefined where it isn't installed. */
+/** What the tests use of a library beyond the adapter. */
+export interface TestLibrary extends Pkcs11Library {
+  C_Finalize(): void;
+  C_CloseAllSessions(slot: Handle): void;
+  C_GetSessionInfo(session: Handle): { readonly slotID: Handle; readonly state: number };
+}
+
+/** pkcs11js, or undefined where it could not be built: see test/native. */
+export function pkcs11Sdk():
+  | (Omit<Pkcs11Sdk, 'PKCS11'> & { readonly PKCS11: { new (): TestLibrary; readonly prototype: TestLibrary } })
+  | undefined {
+  try {
+    return createRequire(import.meta.url)('pkcs11js');
+  } catch {
+    return undefined;
+  }
+}
+
+/** SoftHSM's version and library, or undefined where it, or what speaks to it, isn't installed. */
 export function softHsm(): { readonly version: string; readonly module: string } | undefined {
   const answer = spawnSync('softhsm2-util', ['--version'], { encoding: 'utf8' });
   const module = places.find((path) => existsSync(path));
-  return answer.status === 0 && module !== undefined ? { version: answer.stdout.trim(), module } : undefined;
+  return answer.status === 0 && module !== undefined && pkcs11Sdk() !== undefined ? { version: answer.stdout.trim(), module } : undefined;
 }
 
 /** Tokens in a folder of their own. The library reads its settings once per process, so a test file makes one. */
