@@ -92,7 +92,7 @@ const checkFunctions: Check = async (sql, database, { functions, executable }) =
         source === expected.source &&
         definer === expected.definer &&
         owner === database.ownerRole &&
-        language === 'plpgsql' &&
+        language === expected.language &&
         config === (expected.pinned ? 'search_path=pg_catalog, pg_temp' : ''),
     );
     if (same.length !== 1 || !intact)

@@ -4,6 +4,7 @@ import { renderSqlFiles } from '../sql/sql-template.ts';
 /** A function of the catalog as the shipped SQL makes it last. */
 export interface ShippedFunction {
   readonly source: string;
+  readonly language: string;
   readonly definer: boolean;
   readonly pinned: boolean;
 }
@@ -38,7 +39,12 @@ export function catalogStructure(roles: { readonly owner: string; readonly catal
       // With its comments: PostgreSQL keeps them.
       [...whole.matchAll(functionPattern)].map(([, name = '', head = '', source = '']) => [
         name,
-        { source, definer: /security definer/i.test(head), pinned: /set search_path = pg_catalog, pg_temp/i.test(head) },
+        {
+          source,
+          language: /\blanguage (\w+)/i.exec(head)?.[1] ?? '',
+          definer: /security definer/i.test(head),
+          pinned: /set search_path = pg_catalog, pg_temp/i.test(head),
+        },
       ]),
     ),
     triggers: new Map(
