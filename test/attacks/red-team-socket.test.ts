@@ -188,7 +188,7 @@ describe('commands', () => {
     `select pg_stat_reset()`,
     `select pg_reload_conf()`,
     `copy (select 1) to program 'true'`,
-    `copy (select 1) to '/tmp/x'`,
+    `copy (select 1) to '/dev/null'`,
     'grant select on pool.products to public',
     `select setval('pool.counted', 1)`,
     'select last_value from pool.counted',
