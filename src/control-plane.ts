@@ -4,6 +4,7 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
+import type { KeyRotationOptions, KeyRotationReport, KeyStatus } from './lifecycle/key-reports.ts';
 import type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
@@ -149,6 +150,29 @@ export interface ControlPlane extends AsyncDisposable {
    * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
    */
   retireContextKeys(): Promise<{ readonly retired: readonly string[] }>;
+  /**
+   * What one tenant's keys are, or all tenants': KEKs as their key managers describe them now, data key versions, rotations, problems. Opens
+   * no key.
+   *
+   * @throws {UnknownTenantError} when the catalog knows none of that id
+   */
+  keyStatus(tenantId?: string): Promise<readonly KeyStatus[]>;
+  /**
+   * Replaces a tenant's data key while services run, and encrypts its rows anew in the background (docs/encryption.md, "Life of keys"). It
+   * waits for services to learn of the new version and for the rows; what is not done when it ends, after an abort or a crash too, the
+   * same call goes on with.
+   *
+   * @returns how far it has come: `step` is `done` when nothing is left
+   * @throws {CatalogError} when the tenant is not active or suspended; retryable, when another process changes its keys
+   * @throws {KeyManagerError} when the key manager is away or refuses
+   * @throws {AbortedError} when the signal fired
+   * @example
+   * ```ts
+   * const { step, rewritten, waitingFor } = await control.rotateKeys('acme', { actor: 'ada', rowsPerSecond: 1_000 });
+   * if (step !== 'done') console.warn(waitingFor.map(({ name, keysEndAt }) => `${name} until ${keysEndAt.toISOString()}`));
+   * ```
+   */
+  rotateKeys(tenantId: string, options?: KeyRotationOptions): Promise<KeyRotationReport>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

@@ -18,6 +18,7 @@ import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { ContextRotation } from './lifecycle/context-rotation.ts';
+import { KeyLife } from './lifecycle/key-life.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
 import { SilentAttempts } from './lifecycle/silent-attempts.ts';
@@ -42,6 +43,14 @@ export type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 export type { AuditFinding, AuditFindingKind, AuditVerifyReport } from './audit/audit-finding.ts';
 export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+export type {
+  KekStatus,
+  KeyProblem,
+  KeyRotationOptions,
+  KeyRotationProgress,
+  KeyRotationReport,
+  KeyStatus,
+} from './lifecycle/key-reports.ts';
 export type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 export type {
   MigrateOptions,
@@ -97,6 +106,7 @@ interface Opened {
   readonly migrations: MigrationPlane;
   readonly onboarding: Onboarding;
   readonly rotation: ContextRotation;
+  readonly keyLife: KeyLife;
   readonly auditor: Auditor;
 }
 
@@ -203,6 +213,14 @@ class WiredControlPlane implements ControlPlane {
     return { retired: await (await this.#open()).rotation.retire() };
   }
 
+  async keyStatus(...[tenantId]: Parameters<ControlPlane['keyStatus']>) {
+    return await (await this.#open()).keyLife.status(tenantId);
+  }
+
+  async rotateKeys(...[tenantId, options]: Parameters<ControlPlane['rotateKeys']>) {
+    return await (await this.#open()).keyLife.rotate(tenantId, options);
+  }
+
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
     return await new AuditReader((await this.#open()).catalog).entries(filter);
   }
@@ -307,6 +325,7 @@ class WiredControlPlane implements ControlPlane {
       migrations,
       onboarding,
       rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
+      keyLife: new KeyLife({ catalog, tenants, managers, platformKeys: keys, owners, auditor, catalogUrl }),
       auditor,
     };
   }
