@@ -4,7 +4,8 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
-import type { KeyRotationOptions, KeyRotationReport, KeyStatus } from './lifecycle/key-reports.ts';
+import type { KeyMoveOptions, KeyMoveReport, KeyRotationOptions, KeyRotationReport, KeyStatus } from './lifecycle/key-reports.ts';
+import type { KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
 import type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
@@ -173,6 +174,53 @@ export interface ControlPlane extends AsyncDisposable {
    * ```
    */
   rotateKeys(tenantId: string, options?: KeyRotationOptions): Promise<KeyRotationReport>;
+  /**
+   * Destroys a data key version that a rotation retired. Backups with values of it can't be read any more. Writers to the tenant's encrypted
+   * tables wait while a last look makes sure that no value has it.
+   *
+   * @throws {CatalogError} when the version is not retired, or a value has it
+   */
+  destroyRetiredKey(tenantId: string, version: number, options?: ChangeOptions): Promise<void>;
+  /**
+   * Wraps a tenant's keys anew under the newest version of the KEK that they have; no row is rewritten.
+   *
+   * @throws {KeyManagerError} when the key manager is away or refuses; nothing was replaced
+   */
+  rewrapKeys(tenantId: string, options?: ChangeOptions): Promise<KeyMoveReport>;
+  /**
+   * Moves a tenant's keys under another KEK: of another key manager, with other protection, or of its own. No row is rewritten. Tier,
+   * residency and the services' key managers are checked before anything is made; the former KEK stays as it is unless `disableOld`.
+   *
+   * @throws {ConfigurationError} for less than the tier asks for, or a key manager that was not given
+   * @throws {ResidencyError} when the key manager stands in a region that the tenant does not allow
+   * @throws {CatalogError} when a service that runs has no such key manager
+   * @example
+   * ```ts
+   * await control.moveKeys('acme', { provider: 'local/eu-west-1', actor: 'ada', disableOld: true });
+   * ```
+   */
+  moveKeys(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport>;
+  /**
+   * Destroys a tenant's keys for good: what was encrypted under them can't be read by anybody any more (docs/encryption.md, "Life of keys",
+   * with what this does not reach). Run it again until the certificate says `complete`.
+   *
+   * @returns a signed certificate, which the catalog keeps too
+   * @throws {ConfigurationError} when `confirm` is not the tenant's id, or actor or reason is missing
+   * @throws {CatalogError} when the tenant is active and it is not forced
+   * @example
+   * ```ts
+   * const certificate = await control.shredKeys('acme', { confirm: 'acme', actor: 'ada', reason: 'contract ended' });
+   * if (!certificate.complete) console.warn(certificate.processes.silent);
+   * ```
+   */
+  shredKeys(tenantId: string, options: KeyShredOptions): Promise<ShredCertificate>;
+  /**
+   * Whether a certificate is one that this platform signed, unchanged.
+   *
+   * @param certificate as `shredKeys` answered, also after a way through JSON
+   * @throws {KeyManagerError} when the platform's key manager is away
+   */
+  verifyShredCertificate(certificate: unknown): Promise<boolean>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

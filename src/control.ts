@@ -45,12 +45,16 @@ export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
 export type {
   KekStatus,
+  KeyMoveOptions,
+  KeyMoveReport,
   KeyProblem,
   KeyRotationOptions,
   KeyRotationProgress,
   KeyRotationReport,
   KeyStatus,
+  SilentProcess,
 } from './lifecycle/key-reports.ts';
+export type { KekEvidence, KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
 export type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 export type {
   MigrateOptions,
@@ -215,6 +219,26 @@ class WiredControlPlane implements ControlPlane {
 
   async keyStatus(...[tenantId]: Parameters<ControlPlane['keyStatus']>) {
     return await (await this.#open()).keyLife.status(tenantId);
+  }
+
+  async rewrapKeys(...[tenantId, options]: Parameters<ControlPlane['rewrapKeys']>) {
+    return await (await this.#open()).keyLife.rewrap(tenantId, options);
+  }
+
+  async moveKeys(...[tenantId, options]: Parameters<ControlPlane['moveKeys']>) {
+    return await (await this.#open()).keyLife.move(tenantId, options);
+  }
+
+  async shredKeys(...[tenantId, options]: Parameters<ControlPlane['shredKeys']>) {
+    return await (await this.#open()).keyLife.shred(tenantId, options);
+  }
+
+  async verifyShredCertificate(certificate: unknown) {
+    return await (await this.#open()).keyLife.isCertified(certificate);
+  }
+
+  async destroyRetiredKey(...[tenantId, version, options]: Parameters<ControlPlane['destroyRetiredKey']>) {
+    await (await this.#open()).keyLife.destroyRetired(tenantId, version, options);
   }
 
   async rotateKeys(...[tenantId, options]: Parameters<ControlPlane['rotateKeys']>) {

@@ -20,6 +20,7 @@ export interface KnownProcess {
 }
 
 const silentRow = z.object({ id: z.string(), name: z.string(), keys_end_at: z.date() });
+const answerRow = silentRow.extend({ acknowledged: z.boolean(), over: z.boolean() });
 const knownRow = z.object({ id: z.string(), name: z.string(), providers: z.array(z.string()), seen_at: z.date() });
 
 /** The owner's side of `tenancy.processes` and `tenancy.key_notices`. */
@@ -52,6 +53,23 @@ export class ProcessStore {
     return rows.map((row) => {
       const { id, name, keys_end_at } = silentRow.parse(row);
       return Object.freeze({ id, name, keysEndAt: keys_end_at });
+    });
+  }
+
+  /** Every process with whether it has followed a notice, and whether it can't hold what that is about in any case. */
+  async answers(notice: number): Promise<readonly (SilentProcess & { readonly acknowledged: boolean; readonly over: boolean })[]> {
+    const rows = await this.#session.query(
+      { doing: 'reading which services have answered' },
+      (sql) => sql`
+      select id, name, keys_end_at, acknowledged, keys_end_at <= clock_timestamp() as over
+      from (
+        select p.id, p.name, p.acknowledged >= n.seq as acknowledged, least(n.at, p.seen_at) + p.key_life_ms * interval '1 millisecond' as keys_end_at
+        from tenancy.processes p join tenancy.key_notices n on n.seq = ${notice}
+      ) x order by name, id`,
+    );
+    return rows.map((row) => {
+      const { id, name, keys_end_at, acknowledged, over } = answerRow.parse(row);
+      return Object.freeze({ id, name, keysEndAt: keys_end_at, acknowledged, over });
     });
   }
 

@@ -54,6 +54,11 @@ export async function bytesColumns(sql: Sql | TransactionSql, schema: string): P
   });
 }
 
+/** Lets nobody write to a column's table until the transaction ends; waits for those that do. */
+export async function lockForCounting(sql: TransactionSql, { schema, table }: BytesColumn): Promise<void> {
+  await sql.unsafe(`lock table ${qualifiedName(schema, table)} in share mode`);
+}
+
 /** How many values of a column each data key version has, newest last. Values that only look encrypted are counted too. */
 export async function valuesByVersion(sql: TransactionSql, tenantId: string, of: BytesColumn): Promise<ReadonlyMap<number, number>> {
   const rows = await sql.unsafe<{ version: string; n: number }[]>(

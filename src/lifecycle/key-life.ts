@@ -1,7 +1,10 @@
+import { KeyMove } from './key-move.ts';
 import type { KeyLifeParts } from './key-parts.ts';
-import type { KeyRotationOptions, KeyRotationReport, KeyStatus } from './key-reports.ts';
+import type { KeyMoveOptions, KeyMoveReport, KeyRotationOptions, KeyRotationReport, KeyStatus } from './key-reports.ts';
 import { KeyRotation } from './key-rotation.ts';
+import { KeyShred } from './key-shred.ts';
 import { KeyStatusReader } from './key-status.ts';
+import type { KeyShredOptions, ShredCertificate } from './shred-certificate.ts';
 
 /** The later life of tenants' keys, as the control plane offers it. */
 export class KeyLife {
@@ -18,6 +21,26 @@ export class KeyLife {
     for (const stored of tenantId === undefined ? await tenants.list() : [await tenants.require(tenantId)])
       found.push(await reader.of(stored));
     return Object.freeze(found);
+  }
+
+  async rewrap(tenantId: string, options: { readonly actor?: string | undefined } = {}): Promise<KeyMoveReport> {
+    return await new KeyMove(this.#parts).rewrap(tenantId, options.actor);
+  }
+
+  async move(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport> {
+    return await new KeyMove(this.#parts).move(tenantId, options);
+  }
+
+  async shred(tenantId: string, options: KeyShredOptions): Promise<ShredCertificate> {
+    return await new KeyShred(this.#parts).shred(tenantId, options);
+  }
+
+  async isCertified(certificate: unknown): Promise<boolean> {
+    return await new KeyShred(this.#parts).isCertified(certificate);
+  }
+
+  async destroyRetired(tenantId: string, version: number, options: { readonly actor?: string | undefined } = {}): Promise<void> {
+    await new KeyRotation(this.#parts).destroyRetired(tenantId, version, options.actor);
   }
 
   async rotate(tenantId: string, options?: KeyRotationOptions): Promise<KeyRotationReport> {

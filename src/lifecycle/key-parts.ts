@@ -3,8 +3,9 @@ import type { AuditEntry } from '../audit/audit-event.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import type { CatalogClient } from '../catalog/catalog-client.ts';
 import type { ProcessStore, SilentProcess } from '../catalog/process-store.ts';
+import type { StoredTenant } from '../catalog/stored-tenant.ts';
 import type { TenantStore } from '../catalog/tenant-store.ts';
-import { AbortedError, TenancyError } from '../errors.ts';
+import { AbortedError, CatalogError, TenancyError } from '../errors.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import type { OwnerAccess } from '../provision/owner-access.ts';
 import type { PlatformKeys } from '../provision/platform-keys.ts';
@@ -60,4 +61,13 @@ export async function followed(
 export function requireGoing(signal: AbortSignal | undefined, tenantId?: string): void {
   if (signal?.aborted !== true) return;
   throw new AbortedError('Work on keys was aborted.', { tenantId, cause: signal.reason, hint: 'Run it again: it goes on from there.' });
+}
+
+/** @throws {CatalogError} when a tenant is not active or suspended */
+export function requireStanding({ tenant: { id, status }, placement }: StoredTenant): void {
+  if ((status === 'active' || status === 'suspended') && placement !== undefined) return;
+  throw new CatalogError(`The tenant ${id} is ${status}: its keys were not touched.`, {
+    tenantId: id,
+    hint: 'Keys of active and suspended tenants can be rotated and moved.',
+  });
 }

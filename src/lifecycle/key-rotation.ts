@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TransactionSql } from 'postgres';
 import { KeyLifeStore } from '../catalog/key-life-store.ts';
 import type { Placement } from '../catalog/placement.ts';
 import { ProcessStore } from '../catalog/process-store.ts';
@@ -8,9 +9,9 @@ import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { CatalogError, ConfigurationError } from '../errors.ts';
 import { dataContext } from '../keys/key-context.ts';
 import { openTenantKeys, requireSameKey } from '../keys/open-tenant-keys.ts';
-import { type BytesColumn, rewriteBatch } from './encrypted-column-rows.ts';
+import { type BytesColumn, lockForCounting, rewriteBatch, valuesByVersion } from './encrypted-column-rows.ts';
 import { withKeyLock } from './key-lock.ts';
-import { followed, type KeyLifeParts, recorded, requireGoing } from './key-parts.ts';
+import { followed, type KeyLifeParts, recorded, requireGoing, requireStanding } from './key-parts.ts';
 import type { KeyRotationOptions, KeyRotationReport } from './key-reports.ts';
 import { TenantRows } from './tenant-rows.ts';
 
@@ -62,6 +63,34 @@ export class KeyRotation {
         async () => await this.#rotate(stored, options),
         ({ version, step, rewritten, remaining }) => ({ version, step, rewritten, remaining }),
       );
+    });
+  }
+
+  /**
+   * Destroys a retired version. A last look makes sure that no value has it: the tables can't be written to meanwhile.
+   *
+   * @throws {CatalogError} when there is no such retired version, or a value still has it
+   */
+  async destroyRetired(tenantId: string, version: number, actor: string | undefined): Promise<void> {
+    const stored = await this.#parts.tenants.require(tenantId);
+    requireStanding(stored);
+    await withKeyLock(this.#parts.catalogUrl, tenantId, async () => {
+      await recorded(this.#parts.auditor, { targetTenantId: tenantId, reason: 'destroy', actor }, async () => {
+        const key = (await this.#keys.keys(tenantId)).find((one) => one.purpose === 'data' && one.version === version);
+        if (key?.state !== 'retired') {
+          throw new CatalogError(`The tenant ${tenantId} has no retired data key of version ${version}.`, {
+            tenantId,
+            hint: 'Look at `tenancy keys status`.',
+          });
+        }
+        await new TenantRows(this.#parts.owners, stored.placement!).session(async (rows) => {
+          const columns = await rows.columns();
+          await rows.transaction(async (sql) => {
+            for (const of of columns) await refuseValues(sql, tenantId, of, version);
+            await this.#keys.deleteRetired(tenantId, version);
+          });
+        });
+      });
     });
   }
 
@@ -199,10 +228,12 @@ export class KeyRotation {
   }
 }
 
-function requireStanding({ tenant: { id, status }, placement }: StoredTenant): void {
-  if ((status === 'active' || status === 'suspended') && placement !== undefined) return;
-  throw new CatalogError(`The tenant ${id} is ${status}: its keys were not touched.`, {
-    tenantId: id,
-    hint: 'Keys of active and suspended tenants can be rotated and moved.',
+async function refuseValues(sql: TransactionSql, tenantId: string, of: BytesColumn, version: number): Promise<void> {
+  await lockForCounting(sql, of);
+  const n = (await valuesByVersion(sql, tenantId, of)).get(version) ?? 0;
+  if (n === 0) return;
+  throw new CatalogError(`${n} values of ${of.table}.${of.column} of tenant ${tenantId} have version ${version}: it was not destroyed.`, {
+    tenantId,
+    hint: 'Rotate the key once more: that rewrites them.',
   });
 }
