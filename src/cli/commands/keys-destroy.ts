@@ -11,9 +11,9 @@ export function addKeysDestroy(parent: Command, session: CliSession): void {
     .command('destroy')
     .description('destroy a retired version of a tenant’s data key, after a last look that no value has it')
     .argument('<tenant>', 'the tenant’s id')
-    .requiredOption('--version <n>', 'the version', wholeNumber(1, 999_999_999))
+    .requiredOption('--data-key <n>', 'the version', wholeNumber(1, 999_999_999))
     .option('--actor <name>', 'who does this, for the audit; else TENANCY_ACTOR, else the user')
-    .action(async (id: string, { version, actor }: { readonly version: number; readonly actor?: string }) => {
+    .action(async (id: string, { dataKey: version, actor }: { readonly dataKey: number; readonly actor?: string }) => {
       const tenantId = parseTenantId(id);
       await session.withControl(async (control) => {
         await control.destroyRetiredKey(tenantId, version, { actor: actorOf(session, actor) });
