@@ -1,11 +1,14 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyVersionOf } from '../../../src/crypto/column-codec.ts';
-import { AbortedError, CatalogError, ConfigurationError } from '../../../src/errors.ts';
+import { AbortedError, CatalogError, ConfigurationError, DecryptionError } from '../../../src/errors.ts';
 import { urlFor, withClient } from '../../../src/provision/admin-client.ts';
+import { openPostgresPool } from '../../../src/routing/open-postgres-pool.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { poolTiers } from '../../support/shop/pool-tier.ts';
+import * as schema from '../../support/shop/schema.ts';
 import { products } from '../../support/shop/schema.ts';
+import { wireTenancy } from '../../support/wired-tenancy.ts';
 
 const rows = 60;
 let shop: Shop;
@@ -174,4 +177,29 @@ test('one process changes a tenant’s keys at a time, and options that make no 
   expect(refused[0]!.reason).toBeInstanceOf(CatalogError);
   await expect(shop.control.rotateKeys('acme', { batchSize: 0 })).rejects.toBeInstanceOf(ConfigurationError);
   await expect(shop.control.rotateKeys('acme', { rowsPerSecond: -1 })).rejects.toBeInstanceOf(ConfigurationError);
+});
+
+test('control: a service that the control plane does not know, and that nobody tells, can’t read what others write with the new version', async () => {
+  await using unknown = await wireTenancy(shop, { schema, tiers: poolTiers, openPool: openPostgresPool({}) });
+  const read = async () => await unknown.run('pool-b', () => unknown.db.select().from(products));
+  expect(await read()).toHaveLength(rows);
+  expect(await shop.control.rotateKeys('pool-b')).toMatchObject({ step: 'done' });
+  await expect(read()).rejects.toBeInstanceOf(DecryptionError);
+  expect(await readAll(other, 'pool-b')).toBe(rows);
+});
+
+test('a retired version is destroyed when no value has it, and no other is', async () => {
+  await expect(shop.control.destroyRetiredKey('pool-b', 2)).rejects.toBeInstanceOf(CatalogError);
+  await expect(shop.control.destroyRetiredKey('pool-b', 7)).rejects.toBeInstanceOf(CatalogError);
+  // A value that a backup brought back: a service reads it, and it holds up the destruction.
+  const { placement } = await shop.control.tenant('pool-b');
+  await withClient(urlFor(shop.adminUrl, { database: placement!.database }), async (sql) => {
+    await sql`update pool.products set supplier_iban = set_byte(supplier_iban, 5, 1) where tenant_id = 'pool-b' and sku = 'sku-1'`;
+    await expect(shop.control.destroyRetiredKey('pool-b', 1)).rejects.toThrow(/1 values of products.supplier_iban/);
+    await sql`update pool.products set supplier_iban = set_byte(supplier_iban, 5, 2) where tenant_id = 'pool-b' and sku = 'sku-1'`;
+  });
+  await shop.control.destroyRetiredKey('pool-b', 1, { actor: 'ada' });
+  expect((await shop.control.keyStatus('pool-b'))[0]!.dataKeys.map(({ version }) => version)).toEqual([2]);
+  expect(await readAll(shop.tenancy, 'pool-b')).toBe(rows);
+  expect(await shop.control.rotateKeys('pool-b')).toMatchObject({ version: 3, step: 'done', retired: [2] });
 });
