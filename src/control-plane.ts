@@ -4,7 +4,14 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
-import type { KeyMoveOptions, KeyMoveReport, KeyRotationOptions, KeyRotationReport, KeyStatus } from './lifecycle/key-reports.ts';
+import type {
+  KeyMoveOptions,
+  KeyMoveReport,
+  KeyRotationOptions,
+  KeyRotationReport,
+  KeyStatus,
+  PlatformRewrapReport,
+} from './lifecycle/key-reports.ts';
 import type { KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
 import type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
@@ -187,6 +194,14 @@ export interface ControlPlane extends AsyncDisposable {
    * @throws {KeyManagerError} when the key manager is away or refuses; nothing was replaced
    */
   rewrapKeys(tenantId: string, options?: ChangeOptions): Promise<KeyMoveReport>;
+  /**
+   * Wraps everything that the platform's KEKs wrap anew, under their newest versions or, with `newKek`, under new KEKs: tenants' keys, context
+   * masters, certificate keys, logins. Audit chains stay under the KEK that they began with. Safe to run again after a failure.
+   *
+   * @throws {KeyManagerError} when a key manager is away or refuses
+   * @throws {CatalogError} retryable, when another process changes a tenant's keys
+   */
+  rewrapPlatformKeys(options?: ChangeOptions & { readonly newKek?: boolean | undefined }): Promise<PlatformRewrapReport>;
   /**
    * Moves a tenant's keys under another KEK: of another key manager, with other protection, or of its own. No row is rewritten. Tier,
    * residency and the services' key managers are checked before anything is made; the former KEK stays as it is unless `disableOld`.

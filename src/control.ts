@@ -52,6 +52,7 @@ export type {
   KeyRotationProgress,
   KeyRotationReport,
   KeyStatus,
+  PlatformRewrapReport,
   SilentProcess,
 } from './lifecycle/key-reports.ts';
 export type { KekEvidence, KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
@@ -225,6 +226,13 @@ class WiredControlPlane implements ControlPlane {
     return await (await this.#open()).keyLife.rewrap(tenantId, options);
   }
 
+  async rewrapPlatformKeys(...[options]: Parameters<ControlPlane['rewrapPlatformKeys']>) {
+    const { keyLife, owners } = await this.#open();
+    const report = await keyLife.rewrapPlatform(options);
+    owners.clear();
+    return report;
+  }
+
   async moveKeys(...[tenantId, options]: Parameters<ControlPlane['moveKeys']>) {
     return await (await this.#open()).keyLife.move(tenantId, options);
   }
@@ -349,7 +357,7 @@ class WiredControlPlane implements ControlPlane {
       migrations,
       onboarding,
       rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners }),
-      keyLife: new KeyLife({ catalog, tenants, managers, platformKeys: keys, owners, auditor, catalogUrl }),
+      keyLife: new KeyLife({ catalog, tenants, managers, platformKeys: keys, owners, auditor, catalogUrl, keyStore, credentials }),
       auditor,
     };
   }

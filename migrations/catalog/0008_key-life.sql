@@ -16,7 +16,7 @@ create table tenancy.key_notices (
 create table tenancy.processes (
   id uuid primary key,
   name text not null check (length(name) between 1 and 200),
-  key_life_ms bigint not null check (key_life_ms >= 0),
+  key_life_ms bigint not null check (key_life_ms between 0 and 604800000),
   providers text[] not null,
   started_at timestamptz not null default clock_timestamp(),
   seen_at timestamptz not null default clock_timestamp(),

@@ -43,6 +43,18 @@ export class CertificateKeyStore {
     return row === undefined ? undefined : keyOf(row);
   }
 
+  /** Replaces a key's wrapped bytes, if they are still those. @returns whether they were */
+  async rewrap(keyId: string, before: WrappedKey, wrapped: WrappedKey): Promise<boolean> {
+    const rows = await this.#session.query(
+      { doing: 're-wrapping a certificate key' },
+      (sql) => sql`
+      update tenancy.certificate_keys set provider = ${wrapped.provider}, key_ref = ${wrapped.keyRef}, key_version = ${wrapped.keyVersion ?? null},
+        wrapped = ${wrapped.ciphertext}
+      where key_id = ${keyId} and wrapped = ${before.ciphertext} returning key_id`,
+    );
+    return rows.length > 0;
+  }
+
   /** Records the platform's first; when another process was faster, its key stays. */
   async insertFirst(wrapped: WrappedKey, publicKey: Buffer): Promise<void> {
     await this.#session.query(

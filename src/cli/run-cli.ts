@@ -9,6 +9,7 @@ import { addAuditVerify } from './commands/audit-verify.ts';
 import { addInit } from './commands/init.ts';
 import { addKeysDestroy } from './commands/keys-destroy.ts';
 import { addKeysMove } from './commands/keys-move.ts';
+import { addKeysRewrapPlatform } from './commands/keys-rewrap-platform.ts';
 import { addKeysRotate } from './commands/keys-rotate.ts';
 import { addKeysShred } from './commands/keys-shred.ts';
 import { addKeysStatus } from './commands/keys-status.ts';
@@ -101,7 +102,16 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
   for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
   addVerify(root, session);
   const keys = root.command('keys').description('rotate, move and destroy tenants’ keys');
-  for (const add of [addKeysStatus, addKeysRotate, addKeysMove, addKeysShred, addKeysVerifyCertificate, addKeysDestroy]) add(keys, session);
+  const keyCommands = [
+    addKeysStatus,
+    addKeysRotate,
+    addKeysRewrapPlatform,
+    addKeysMove,
+    addKeysShred,
+    addKeysVerifyCertificate,
+    addKeysDestroy,
+  ];
+  for (const add of keyCommands) add(keys, session);
   const audit = root.command('audit').description('read and check the audit log');
   for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify, addAuditProbe]) add(audit, session);
   return root;

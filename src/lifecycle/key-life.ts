@@ -1,16 +1,23 @@
 import { KeyMove } from './key-move.ts';
-import type { KeyLifeParts } from './key-parts.ts';
-import type { KeyMoveOptions, KeyMoveReport, KeyRotationOptions, KeyRotationReport, KeyStatus } from './key-reports.ts';
+import type {
+  KeyMoveOptions,
+  KeyMoveReport,
+  KeyRotationOptions,
+  KeyRotationReport,
+  KeyStatus,
+  PlatformRewrapReport,
+} from './key-reports.ts';
 import { KeyRotation } from './key-rotation.ts';
 import { KeyShred } from './key-shred.ts';
 import { KeyStatusReader } from './key-status.ts';
+import { PlatformRewrap, type PlatformRewrapParts } from './platform-rewrap.ts';
 import type { KeyShredOptions, ShredCertificate } from './shred-certificate.ts';
 
 /** The later life of tenants' keys, as the control plane offers it. */
 export class KeyLife {
-  readonly #parts: KeyLifeParts;
+  readonly #parts: Omit<PlatformRewrapParts, 'move'>;
 
-  constructor(parts: KeyLifeParts) {
+  constructor(parts: Omit<PlatformRewrapParts, 'move'>) {
     this.#parts = parts;
   }
 
@@ -25,6 +32,10 @@ export class KeyLife {
 
   async rewrap(tenantId: string, options: { readonly actor?: string | undefined } = {}): Promise<KeyMoveReport> {
     return await new KeyMove(this.#parts).rewrap(tenantId, options.actor);
+  }
+
+  async rewrapPlatform(options: Parameters<PlatformRewrap['run']>[0] = {}): Promise<PlatformRewrapReport> {
+    return await new PlatformRewrap({ ...this.#parts, move: new KeyMove(this.#parts) }).run(options);
   }
 
   async move(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport> {

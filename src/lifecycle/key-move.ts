@@ -40,6 +40,14 @@ export class KeyMove {
     });
   }
 
+  /** Under a KEK that is known already, such as the platform's newest. */
+  async rewrapUnder(tenantId: string, kek: StoredKek): Promise<void> {
+    await withKeyLock(this.#parts.catalogUrl, tenantId, async () => {
+      const keys = await this.#keys.keys(tenantId);
+      if (keys.length > 0) await this.#wrapUnder(tenantId, keys, kek, kek);
+    });
+  }
+
   /** Under another KEK. */
   async move(tenantId: string, options: KeyMoveOptions = {}): Promise<KeyMoveReport> {
     const stored = await this.#parts.tenants.require(tenantId);

@@ -130,3 +130,15 @@ export interface KeyMoveOptions {
   /** How long to wait for services before that, in milliseconds; 30,000 unless told. */
   readonly waitMs?: number | undefined;
 }
+
+/** What re-wrapping the platform's secrets did. */
+export interface PlatformRewrapReport {
+  /** Tenants whose keys the platform's KEKs wrap. */
+  readonly tenants: number;
+  /** Context masters, certificate keys and logins. */
+  readonly secrets: number;
+  /** The platform's KEKs that wrap everything now, one in each key manager. */
+  readonly keks: readonly string[];
+  /** Those that wrap nothing new any more. Audit chains stay under them: keep them enabled. */
+  readonly retired: readonly string[];
+}

@@ -122,6 +122,29 @@ test('keys are wrapped anew under their KEK’s newest version', async () => {
   await us!.close();
 });
 
+test('everything under the platform’s KEK is wrapped by a new one while a service reads; audit and contexts stay whole', async () => {
+  const before = (await shop.control.keyStatus('acme'))[0]!.keks.find(({ wraps }) => wraps > 0)!;
+  expect(before.owner).toBe('platform');
+  const report = await shop.control.rewrapPlatformKeys({ newKek: true, actor: 'ada' });
+  expect(report.tenants).toBe(1);
+  expect(report.retired).toContain(before.keyRef);
+  expect(report.keks).not.toContain(before.keyRef);
+  const after = await kekOf('acme');
+  expect(report.keks).toContain(after.keyRef);
+  expect(await read('acme')).toBe('iban of acme');
+  // The former KEKs wrap nothing any more but what the audit log's chains need.
+  const left = await withClient(urlFor(shop.adminUrl, { database: `${shop.rolePrefix}_catalog` }), async (sql) =>
+    (await sql`select key_ref from tenancy.data_keys union select key_ref from tenancy.context_masters`).map((row) => row['key_ref']),
+  );
+  for (const keyRef of report.retired) expect(left).not.toContain(keyRef);
+  const late = await shop.open();
+  expect(await late.run('acme', () => late.db.$count(products))).toBe(1);
+  await late.close();
+  expect(await shop.control.auditVerify()).toMatchObject({ ok: true });
+  // Run again, it finds its KEKs and makes none.
+  expect(await shop.control.rewrapPlatformKeys()).toMatchObject({ keks: report.keks });
+});
+
 test('status tells of a software key under a tier that asks for an HSM, of disabled keys and of forbidden regions', async () => {
   const problems = async (tenant: string) => (await shop.control.keyStatus(tenant))[0]!.problems.map(({ id }) => id);
   // What stands in for an HSM here is a file, and status says so.

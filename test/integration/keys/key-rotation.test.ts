@@ -180,7 +180,7 @@ test('one process changes a tenant’s keys at a time, and options that make no 
 });
 
 test('control: a service that the control plane does not know, and that nobody tells, can’t read what others write with the new version', async () => {
-  await using unknown = await wireTenancy(shop, { schema, tiers: poolTiers, openPool: openPostgresPool({}) });
+  await using unknown = await wireTenancy(shop, { schema, tiers: poolTiers, openPool: openPostgresPool({ applicationName: 'unknown' }) });
   const read = async () => await unknown.run('pool-b', () => unknown.db.select().from(products));
   expect(await read()).toHaveLength(rows);
   expect(await shop.control.rotateKeys('pool-b')).toMatchObject({ step: 'done' });

@@ -110,3 +110,9 @@ test('destroy names the version', async () => {
   expect(run.control.calls).toEqual([['destroyRetiredKey', { tenantId: 'acme', version: 1, actor: 'operator' }]]);
   expect(await cli(['keys', 'destroy', 'acme'])).toMatchObject({ code: 2 });
 });
+
+test('rewrap-platform passes its options on and names what must stay enabled', async () => {
+  const run = await cli(['keys', 'rewrap-platform', '--new-kek']);
+  expect(run).toMatchObject({ code: 0, stdout: expect.stringMatching(/3 tenants and 5 secrets[\s\S]*enabled for the audit log: old\./) });
+  expect(run.control.calls).toEqual([['rewrapPlatformKeys', { newKek: true, actor: 'operator' }]]);
+});

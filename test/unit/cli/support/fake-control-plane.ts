@@ -9,6 +9,7 @@ import type {
   KeyRotationOptions,
   KeyRotationReport,
   KeyStatus,
+  PlatformRewrapReport,
 } from '../../../../src/lifecycle/key-reports.ts';
 import type { KeyShredOptions, ShredCertificate } from '../../../../src/lifecycle/shred-certificate.ts';
 import type { SilentAttemptReport } from '../../../../src/lifecycle/silent-attempts.ts';
@@ -181,6 +182,11 @@ export class FakeControlPlane implements ControlPlane {
   async rewrapKeys(tenantId: string, options?: object): Promise<KeyMoveReport> {
     this.calls.push(['rewrapKeys', { tenantId, ...options }]);
     return moved(tenantId);
+  }
+
+  async rewrapPlatformKeys(options?: object): Promise<PlatformRewrapReport> {
+    this.calls.push(['rewrapPlatformKeys', options]);
+    return { tenants: 3, secrets: 5, keks: ['new'], retired: ['old'] };
   }
 
   async moveKeys(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport> {
