@@ -4,6 +4,15 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
+import type {
+  KeyMoveOptions,
+  KeyMoveReport,
+  KeyRotationOptions,
+  KeyRotationReport,
+  KeyStatus,
+  PlatformRewrapReport,
+} from './lifecycle/key-reports.ts';
+import type { KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
 import type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from './migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from './provision/provision-report.ts';
@@ -149,6 +158,84 @@ export interface ControlPlane extends AsyncDisposable {
    * @throws {CatalogError} retryable, while the newest key is younger than ten minutes
    */
   retireContextKeys(options?: ChangeOptions): Promise<{ readonly retired: readonly string[] }>;
+  /**
+   * What one tenant's keys are, or all tenants': KEKs as their key managers describe them now, data key versions, rotations, problems. Opens
+   * no key.
+   *
+   * @throws {UnknownTenantError} when the catalog knows none of that id
+   */
+  keyStatus(tenantId?: string): Promise<readonly KeyStatus[]>;
+  /**
+   * Replaces a tenant's data key while services run, and encrypts its rows anew in the background (docs/encryption.md, "Life of keys"). It
+   * waits for services to learn of the new version and for the rows; what is not done when it ends, after an abort or a crash too, the
+   * same call goes on with.
+   *
+   * @returns how far it has come: `step` is `done` when nothing is left
+   * @throws {CatalogError} when the tenant is not active or suspended; retryable, when another process changes its keys
+   * @throws {KeyManagerError} when the key manager is away or refuses
+   * @throws {AbortedError} when the signal fired
+   * @example
+   * ```ts
+   * const { step, rewritten, waitingFor } = await control.rotateKeys('acme', { actor: 'ada', rowsPerSecond: 1_000 });
+   * if (step !== 'done') console.warn(waitingFor.map(({ name, keysEndAt }) => `${name} until ${keysEndAt.toISOString()}`));
+   * ```
+   */
+  rotateKeys(tenantId: string, options?: KeyRotationOptions): Promise<KeyRotationReport>;
+  /**
+   * Destroys a data key version that a rotation retired. Backups with values of it can't be read any more. Writers to the tenant's encrypted
+   * tables wait while a last look makes sure that no value has it.
+   *
+   * @throws {CatalogError} when the version is not retired, or a value has it
+   */
+  destroyRetiredKey(tenantId: string, version: number, options?: ChangeOptions): Promise<void>;
+  /**
+   * Wraps a tenant's keys anew under the newest version of the KEK that they have; no row is rewritten.
+   *
+   * @throws {KeyManagerError} when the key manager is away or refuses; nothing was replaced
+   */
+  rewrapKeys(tenantId: string, options?: ChangeOptions): Promise<KeyMoveReport>;
+  /**
+   * Wraps everything that the platform's KEKs wrap anew, under their newest versions or, with `newKek`, under new KEKs: tenants' keys, context
+   * masters, certificate keys, logins. Audit chains stay under the KEK that they began with. Safe to run again after a failure.
+   *
+   * @throws {KeyManagerError} when a key manager is away or refuses
+   * @throws {CatalogError} retryable, when another process changes a tenant's keys
+   */
+  rewrapPlatformKeys(options?: ChangeOptions & { readonly newKek?: boolean | undefined }): Promise<PlatformRewrapReport>;
+  /**
+   * Moves a tenant's keys under another KEK: of another key manager, with other protection, or of its own. No row is rewritten. Tier,
+   * residency and the services' key managers are checked before anything is made; the former KEK stays as it is unless `disableOld`.
+   *
+   * @throws {ConfigurationError} for less than the tier asks for, or a key manager that was not given
+   * @throws {ResidencyError} when the key manager stands in a region that the tenant does not allow
+   * @throws {CatalogError} when a service that runs has no such key manager
+   * @example
+   * ```ts
+   * await control.moveKeys('acme', { provider: 'local/eu-west-1', actor: 'ada', disableOld: true });
+   * ```
+   */
+  moveKeys(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport>;
+  /**
+   * Destroys a tenant's keys for good: what was encrypted under them can't be read by anybody any more (docs/encryption.md, "Life of keys",
+   * with what this does not reach). Run it again until the certificate says `complete`.
+   *
+   * @returns a signed certificate, which the catalog keeps too
+   * @throws {ConfigurationError} when `confirm` is not the tenant's id, or actor or reason is missing
+   * @throws {CatalogError} when the tenant is active and it is not forced
+   * @example
+   * ```ts
+   * const certificate = await control.shredKeys('acme', { confirm: 'acme', actor: 'ada', reason: 'contract ended' });
+   * if (!certificate.complete) console.warn(certificate.processes.silent);
+   * ```
+   */
+  shredKeys(tenantId: string, options: KeyShredOptions): Promise<ShredCertificate>;
+  /**
+   * Whether a certificate is one that this platform signed, unchanged.
+   *
+   * @param certificate as `shredKeys` answered, also after a way through JSON
+   * @throws {KeyManagerError} when the platform's key manager is away
+   */
+  verifyShredCertificate(certificate: unknown): Promise<boolean>;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

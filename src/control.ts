@@ -18,6 +18,7 @@ import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { ContextRotation } from './lifecycle/context-rotation.ts';
+import { KeyLife } from './lifecycle/key-life.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
 import { Onboarding } from './lifecycle/onboarding.ts';
 import { SilentAttempts } from './lifecycle/silent-attempts.ts';
@@ -42,6 +43,19 @@ export type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 export type { AuditFinding, AuditFindingKind, AuditVerifyReport } from './audit/audit-finding.ts';
 export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+export type {
+  KekStatus,
+  KeyMoveOptions,
+  KeyMoveReport,
+  KeyProblem,
+  KeyRotationOptions,
+  KeyRotationProgress,
+  KeyRotationReport,
+  KeyStatus,
+  PlatformRewrapReport,
+  SilentProcess,
+} from './lifecycle/key-reports.ts';
+export type { KekEvidence, KeyShredOptions, ShredCertificate } from './lifecycle/shred-certificate.ts';
 export type { SilentAttemptReport } from './lifecycle/silent-attempts.ts';
 export type {
   MigrateOptions,
@@ -97,6 +111,7 @@ interface Opened {
   readonly migrations: MigrationPlane;
   readonly onboarding: Onboarding;
   readonly rotation: ContextRotation;
+  readonly keyLife: KeyLife;
   readonly auditor: Auditor;
 }
 
@@ -204,6 +219,41 @@ class WiredControlPlane implements ControlPlane {
     return { retired: await (await this.#open()).rotation.retire(options?.actor) };
   }
 
+  async keyStatus(...[tenantId]: Parameters<ControlPlane['keyStatus']>) {
+    return await (await this.#open()).keyLife.status(tenantId);
+  }
+
+  async rewrapKeys(...[tenantId, options]: Parameters<ControlPlane['rewrapKeys']>) {
+    return await (await this.#open()).keyLife.rewrap(tenantId, options);
+  }
+
+  async rewrapPlatformKeys(...[options]: Parameters<ControlPlane['rewrapPlatformKeys']>) {
+    const { keyLife, owners } = await this.#open();
+    const report = await keyLife.rewrapPlatform(options);
+    owners.clear();
+    return report;
+  }
+
+  async moveKeys(...[tenantId, options]: Parameters<ControlPlane['moveKeys']>) {
+    return await (await this.#open()).keyLife.move(tenantId, options);
+  }
+
+  async shredKeys(...[tenantId, options]: Parameters<ControlPlane['shredKeys']>) {
+    return await (await this.#open()).keyLife.shred(tenantId, options);
+  }
+
+  async verifyShredCertificate(certificate: unknown) {
+    return await (await this.#open()).keyLife.isCertified(certificate);
+  }
+
+  async destroyRetiredKey(...[tenantId, version, options]: Parameters<ControlPlane['destroyRetiredKey']>) {
+    await (await this.#open()).keyLife.destroyRetired(tenantId, version, options);
+  }
+
+  async rotateKeys(...[tenantId, options]: Parameters<ControlPlane['rotateKeys']>) {
+    return await (await this.#open()).keyLife.rotate(tenantId, options);
+  }
+
   async auditEntries(...[filter]: Parameters<ControlPlane['auditEntries']>) {
     return await new AuditReader((await this.#open()).catalog).entries(filter);
   }
@@ -308,6 +358,7 @@ class WiredControlPlane implements ControlPlane {
       migrations,
       onboarding,
       rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners, auditor }),
+      keyLife: new KeyLife({ catalog, tenants, managers, platformKeys: keys, owners, auditor, catalogUrl, keyStore, credentials }),
       auditor,
     };
   }

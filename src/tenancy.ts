@@ -7,8 +7,8 @@ import type { RawSql } from './database/raw-sql.ts';
 import { createScopedDatabase, type ScopedPgDatabase } from './database/scoped-database.ts';
 import { type BatchLoad, createScopedLoader, type LoaderOptions, type ScopedLoader } from './database/scoped-loader.ts';
 import type { RunTransaction } from './database/scoped-transaction.ts';
-import { CatalogError, ClosedError, ConfigurationError } from './errors.ts';
-import { CachedKeyRing } from './keys/cached-key-ring.ts';
+import { ClosedError, ConfigurationError } from './errors.ts';
+import { type KeyCacheOptions, ServiceKeys } from './keys/service-keys.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
 import { CatalogRouter } from './routing/catalog-router.ts';
@@ -43,6 +43,8 @@ export interface TenancyOptions<TSchema extends Record<string, unknown>> {
   };
   /** One key manager, or one per region. `close` closes them too. */
   readonly kms: KeyManager | readonly KeyManager[];
+  /** How long tenants' keys stay in this process's memory; five minutes unless told (docs/encryption.md, "Keys"). */
+  readonly keys?: KeyCacheOptions | undefined;
   /** Where logins come from; the catalog's sealed ones unless told. */
   readonly credentials?: CredentialsProvider | undefined;
   /** The platform's tiers, the same as the control plane's; `defaultTiers` unless told. */
@@ -222,10 +224,10 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
       managers,
       telemetry && (({ action, tenantId }) => telemetry.refused(action, tenantId)),
     );
-    const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url });
-    const keys = new CachedKeyRing({ managers, source: { load: async (tenantId) => await requireWrappedKeys(reader, tenantId) } });
+    const keys = new ServiceKeys({ session: client, reader, managers, auditor, name: applicationName, options: options.keys });
+    const catalog = new CachedCatalog({ reader, listenUrl: options.catalog.url, onNotice: () => keys.look() });
     catalog.onInvalidate((tenantId) => {
-      if (tenantId !== undefined) keys.evict(tenantId);
+      if (tenantId !== undefined) keys.ring.evict(tenantId);
     });
     const router = new CatalogRouter({
       catalog,
@@ -240,7 +242,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
     });
     const questions = silentQuestions(options.audit, client, managers);
     const askSilent = questions && ((question: Parameters<typeof questions.ask>[0]) => questions.ask(question));
-    const database = createScopedDatabase({ schema: options.schema, router, keys, auditor, telemetry, askSilent });
+    const database = createScopedDatabase({ schema: options.schema, router, keys: keys.ring, auditor, telemetry, askSilent });
     this.db = database.db;
     this.sql = database.sql;
     this.transaction = database.transaction;
@@ -291,13 +293,4 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
       });
     }
   }
-}
-
-async function requireWrappedKeys(reader: CatalogReader, tenantId: TenantId) {
-  const keys = await reader.wrappedKeys(tenantId);
-  if (keys !== undefined) return keys;
-  throw new CatalogError(`The catalog has no keys of the tenant "${tenantId}".`, {
-    tenantId,
-    hint: 'Provision the tenant again: it goes on where it stopped.',
-  });
 }

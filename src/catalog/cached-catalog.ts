@@ -11,6 +11,8 @@ export interface CachedCatalogOptions {
   readonly reader: Pick<CatalogReader, 'tenantRecord'>;
   /** The catalog's URL, to listen for changes; without it records live for a second at most. */
   readonly listenUrl?: string | undefined;
+  /** There may be a notice for processes that hold keys: one was written, or could have been missed. */
+  readonly onNotice?: (() => void) | undefined;
   /** How long a record is used while changes are listened to, in milliseconds; 30,000 unless told. */
   readonly ttlMs?: number | undefined;
   /** How many tenants are kept; 20,000 unless told. */
@@ -73,7 +75,11 @@ export class CachedCatalog implements TenantCatalog, AsyncDisposable {
         : new CatalogListener({
             url: options.listenUrl,
             onChange: (payload) => this.invalidate(payload === '*' ? undefined : payload),
-            onUp: () => this.#heard(true),
+            onNotice: () => options.onNotice?.(),
+            onUp: () => {
+              this.#heard(true);
+              options.onNotice?.();
+            },
             onDown: () => this.#heard(false),
           });
   }

@@ -2,11 +2,15 @@ import postgres, { type Options, type PostgresType, type Sql } from 'postgres';
 
 /** The channel on which the catalog's triggers announce changes: a tenant's id, or `*`. */
 const channel = 'tenancy_catalog';
+/** The channel on which processes that hold keys are told that there is a notice for them. */
+const noticeChannel = 'tenancy_keys';
 
 export interface CatalogListenerOptions {
   /** The catalog's URL, reached directly. */
   readonly url: string;
   readonly onChange: (payload: string) => void;
+  /** There is a notice for processes that hold keys. */
+  readonly onNotice: () => void;
   /** LISTEN holds (again): what was read before may have missed changes. */
   readonly onUp: () => void;
   /** The connection is gone: changes are missed from now on. */
@@ -50,8 +54,10 @@ export class CatalogListener {
       connect_timeout: 10,
       keep_alive: 10,
       onnotice: () => {},
-      onnotify: (_channel: string, payload: string) => {
-        if (this.#client === client) this.#options.onChange(payload);
+      onnotify: (from: string, payload: string) => {
+        if (this.#client !== client) return;
+        if (from === noticeChannel) this.#options.onNotice();
+        else this.#options.onChange(payload);
       },
       onclose: () => {
         this.#lost(client);
@@ -60,7 +66,7 @@ export class CatalogListener {
     } as Options<Record<string, PostgresType>>);
     this.#client = client;
     try {
-      await client.unsafe(`listen ${channel}`);
+      await client.unsafe(`listen ${channel}; listen ${noticeChannel}`);
     } catch {
       this.#lost(client);
       return;

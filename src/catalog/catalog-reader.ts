@@ -1,5 +1,5 @@
 import type { DatabaseAddress } from '../connection/credentials.ts';
-import { UnknownTenantError } from '../errors.ts';
+import { DecryptionError, UnknownTenantError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
 import type { Tiers } from '../tenant/tier.ts';
 import type { CatalogSession } from './catalog-session.ts';
@@ -57,7 +57,8 @@ export class CatalogReader {
   /**
    * A tenant's wrapped keys.
    *
-   * @throws {UnknownTenantError} when it has none: there is no such tenant, or its keys are shredded
+   * @throws {UnknownTenantError} when it has none: there is no such tenant, or it is still being provisioned
+   * @throws {DecryptionError} when they were shredded
    * @throws {CatalogError} when some are missing or the catalog can't be read
    */
   async wrappedKeys(tenantId: string): Promise<WrappedTenantKeys> {
@@ -68,13 +69,21 @@ export class CatalogReader {
       select purpose, version, state, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = ${tenantId}`,
     );
     const keys = wrappedTenantKeysOf(tenantId, rows);
-    if (keys === undefined) {
-      throw new UnknownTenantError(`The catalog has no keys of the tenant ${tenantId}.`, {
+    if (keys !== undefined) return keys;
+    const [shred] = await this.#session.query(
+      { doing: `reading the keys of the tenant ${tenantId}`, tenantId },
+      (sql) => sql<{ at: Date | null }[]>`select tenancy.keys_shredded_at(${tenantId}) as at`,
+    );
+    if (shred?.at != null) {
+      throw new DecryptionError(`The keys of tenant ${tenantId} were shredded on ${shred.at.toISOString()}.`, {
         tenantId,
-        hint: 'It does not exist, is still being provisioned, or its keys were shredded.',
+        hint: 'What was encrypted under them is gone for good.',
       });
     }
-    return keys;
+    throw new UnknownTenantError(`The catalog has no keys of the tenant ${tenantId}.`, {
+      tenantId,
+      hint: 'It does not exist, or is still being provisioned.',
+    });
   }
 
   /** Every context master, newest first. */

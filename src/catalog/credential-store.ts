@@ -47,6 +47,31 @@ export class CredentialStore {
     );
   }
 
+  /** Every login, services' and owners'. */
+  async all(): Promise<readonly { readonly kind: CredentialKind; readonly credential: SealedCredential }[]> {
+    const rows = await this.#session.query(
+      { doing: 'reading the logins' },
+      (sql) => sql<{ kind: CredentialKind; cluster_id: string; database: string; login: string; sealed: Buffer; created_at: Date }[]>`
+      select 'service' as kind, cluster_id, database, login, sealed, created_at from tenancy.service_credentials
+      union all select 'owner', cluster_id, database, login, sealed, created_at from tenancy.owner_credentials order by 1, 2, 3`,
+    );
+    return rows.map(({ kind, cluster_id, database, login, sealed, created_at }) => ({
+      kind,
+      credential: Object.freeze({ clusterId: cluster_id, database, login, sealed, createdAt: created_at }),
+    }));
+  }
+
+  /** Seals the password that a login has anew, if it is still that one. @returns whether it was */
+  async reseal(kind: CredentialKind, before: SealedCredential, sealed: Buffer): Promise<boolean> {
+    const rows = await this.#session.query(
+      { doing: `sealing the ${kind} login of ${before.clusterId}/${before.database} anew` },
+      (sql) => sql`
+      update ${table(sql, kind)} set sealed = ${sealed}
+      where cluster_id = ${before.clusterId} and database = ${before.database} and sealed = ${before.sealed} returning login`,
+    );
+    return rows.length > 0;
+  }
+
   /** Every database that services have a login for. */
   async databases(): Promise<readonly DatabaseAddress[]> {
     const rows = await this.#session.query(

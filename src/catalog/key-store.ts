@@ -143,6 +143,18 @@ export class KeyStore {
     return rows.length > 0;
   }
 
+  /** Replaces a context master's wrapped bytes, if they are still those. @returns whether they were */
+  async rewrapContextMaster(keyId: string, before: WrappedKey, wrapped: WrappedKey): Promise<boolean> {
+    const rows = await this.#session.query(
+      { doing: `re-wrapping the context master ${keyId}` },
+      (sql) => sql`
+      update tenancy.context_masters set provider = ${wrapped.provider}, key_ref = ${wrapped.keyRef}, key_version = ${wrapped.keyVersion ?? null},
+        wrapped = ${wrapped.ciphertext}
+      where key_id = ${keyId} and wrapped = ${before.ciphertext} returning key_id`,
+    );
+    return rows.length > 0;
+  }
+
   /**
    * Retires every context master but the newest, once that one is old enough for each service to sign with it and for contexts of the others
    * to have expired.

@@ -4,7 +4,7 @@ export const exitCode = Object.freeze({
   failure: 1,
   /** Wrong arguments, or a configuration or tenant file that can't be used: nothing was attempted. */
   usage: 2,
-  /** `verify` found something at level error or critical, or found nothing to check; `audit verify` found something. */
+  /** `verify` found something at level error or critical, or found nothing to check; `audit verify`, `keys status` or `keys verify-certificate` found something. */
   findings: 3,
   /** `migrate up`: at least one target failed. */
   targetsFailed: 4,
@@ -18,7 +18,8 @@ Exit codes:
   0  done
   1  failed, or interrupted (a second Ctrl-C ends at once with 130)
   2  wrong arguments or configuration; nothing was attempted
-  3  verify: findings at level error or critical (--fail-on), or nothing was checked; audit verify: findings
+  3  verify: findings at level error or critical (--fail-on), or nothing was checked; audit verify,
+     keys status, keys verify-certificate: findings
   4  migrate up: some targets failed
 
 Configuration: --config, else the variable TENANCY_CONFIG, else ./tenancy.yaml. Its values may hold \${VARIABLE}.

@@ -8,6 +8,13 @@ import { addAuditTail } from './commands/audit-tail.ts';
 import { addAuditVerify } from './commands/audit-verify.ts';
 import { addInit } from './commands/init.ts';
 import { addKeysContext } from './commands/keys-context.ts';
+import { addKeysDestroy } from './commands/keys-destroy.ts';
+import { addKeysMove } from './commands/keys-move.ts';
+import { addKeysRewrapPlatform } from './commands/keys-rewrap-platform.ts';
+import { addKeysRotate } from './commands/keys-rotate.ts';
+import { addKeysShred } from './commands/keys-shred.ts';
+import { addKeysStatus } from './commands/keys-status.ts';
+import { addKeysVerifyCertificate } from './commands/keys-verify-certificate.ts';
 import { addMigrateStatus } from './commands/migrate-status.ts';
 import { addMigrateUp } from './commands/migrate-up.ts';
 import { addTenantCreate } from './commands/tenant-create.ts';
@@ -95,7 +102,18 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
   const migrate = root.command('migrate').description('migrate the tenants’ tables');
   for (const add of [addMigrateUp, addMigrateStatus]) add(migrate, session);
   addVerify(root, session);
-  addKeysContext(root.command('keys').description('replace keys'), session);
+  const keys = root.command('keys').description('rotate, move and destroy tenants’ keys');
+  const keyCommands = [
+    addKeysContext,
+    addKeysStatus,
+    addKeysRotate,
+    addKeysRewrapPlatform,
+    addKeysMove,
+    addKeysShred,
+    addKeysVerifyCertificate,
+    addKeysDestroy,
+  ];
+  for (const add of keyCommands) add(keys, session);
   const audit = root.command('audit').description('read and check the audit log');
   for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify, addAuditProbe]) add(audit, session);
   return root;

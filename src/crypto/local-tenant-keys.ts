@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { requireDataKey } from './data-key.ts';
 import { hkdf } from './hkdf.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
@@ -17,6 +17,13 @@ export interface LocalTenantKeysOptions {
   readonly indexSecret: KeyObject;
 }
 
+/** Shared by all that were fetched for one tenant while a statement held any of them. */
+interface Material {
+  readonly dataKeys: Map<number, KeyObject>;
+  indexSecret: KeyObject | undefined;
+  readonly indexKeys: Map<string, Map<string, KeyObject>>;
+}
+
 /**
  * A tenant's keys in this process's memory. The key of a blind index is HKDF-SHA-256 of the index secret with {@link lengthPrefixed}
  * `tenancy.blind-index`, tenant id, table, column as info: equal values in two columns or of two tenants have unrelated indexes.
@@ -29,17 +36,15 @@ export interface LocalTenantKeysOptions {
 export class LocalTenantKeys implements TenantKeys {
   readonly tenantId: string;
   readonly currentVersion: number;
-  readonly #dataKeys: ReadonlyMap<number, KeyObject>;
-  readonly #indexSecret: KeyObject;
-  readonly #indexKeys = new Map<string, Map<string, KeyObject>>();
+  #material: Material;
 
   /** @throws {ConfigurationError} when a key has not 32 bytes, a version is not a positive u32, or the current version has no key */
   constructor(options: LocalTenantKeysOptions) {
     this.tenantId = options.tenantId;
     this.currentVersion = options.currentVersion;
-    this.#dataKeys = new Map(options.dataKeys);
-    this.#indexSecret = requireDataKey(options.indexSecret);
-    for (const [version, key] of this.#dataKeys) {
+    this.#material = { dataKeys: new Map(options.dataKeys), indexSecret: requireDataKey(options.indexSecret), indexKeys: new Map() };
+    const { dataKeys } = this.#material;
+    for (const [version, key] of dataKeys) {
       if (!Number.isInteger(version) || version < 1 || version > 0xffff_ffff) {
         throw new ConfigurationError(`Tenant ${this.tenantId} has a data key of version ${version}.`, {
           tenantId: this.tenantId,
@@ -48,7 +53,7 @@ export class LocalTenantKeys implements TenantKeys {
       }
       requireDataKey(key);
     }
-    if (!this.#dataKeys.has(this.currentVersion)) {
+    if (!dataKeys.has(this.currentVersion)) {
       throw new ConfigurationError(`Tenant ${this.tenantId} has no data key of its current version ${this.currentVersion}.`, {
         tenantId: this.tenantId,
         hint: 'Check the tenant’s data keys in the catalog.',
@@ -58,26 +63,54 @@ export class LocalTenantKeys implements TenantKeys {
   }
 
   dataKey(version: number): KeyObject | undefined {
-    return this.#dataKeys.get(version);
+    return this.#material.dataKeys.get(version);
   }
 
   indexKey(table: string, column: string): KeyObject {
-    let byColumn = this.#indexKeys.get(table);
+    const { indexSecret, indexKeys } = this.#material;
+    let byColumn = indexKeys.get(table);
     if (byColumn === undefined) {
       byColumn = new Map();
-      this.#indexKeys.set(table, byColumn);
+      indexKeys.set(table, byColumn);
     }
     let key = byColumn.get(column);
     if (key === undefined) {
-      key = hkdf(this.#indexSecret, lengthPrefixed(['tenancy.blind-index', this.tenantId, table, column]));
+      if (indexSecret === undefined) {
+        throw new EncryptedColumnError(
+          `The index key of ${table}.${column} was asked for after the keys of tenant ${this.tenantId} were destroyed.`,
+          {
+            tenantId: this.tenantId,
+          },
+        );
+      }
+      key = hkdf(indexSecret, lengthPrefixed(['tenancy.blind-index', this.tenantId, table, column]));
       byColumn.set(column, key);
     }
     return key;
   }
 
+  /**
+   * Takes the place of keys that were fetched earlier: statements that still hold those find every version that there is now, and none that
+   * is gone.
+   */
+  replace(earlier: LocalTenantKeys): void {
+    const shared = earlier.#material;
+    if (shared === this.#material || earlier.tenantId !== this.tenantId) return;
+    shared.dataKeys.clear();
+    for (const [version, key] of this.#material.dataKeys) shared.dataKeys.set(version, key);
+    this.#material = shared;
+  }
+
+  /** Lets go of all material, also for statements that are under way: from now on nothing opens and nothing is encrypted. */
+  destroy(): void {
+    this.#material.dataKeys.clear();
+    this.#material.indexSecret = undefined;
+    this.#material.indexKeys.clear();
+  }
+
   /** Never any material: tenant and versions only. */
   toJSON(): { readonly tenantId: string; readonly currentVersion: number; readonly versions: readonly number[] } {
-    return { tenantId: this.tenantId, currentVersion: this.currentVersion, versions: [...this.#dataKeys.keys()] };
+    return { tenantId: this.tenantId, currentVersion: this.currentVersion, versions: [...this.#material.dataKeys.keys()] };
   }
 
   [inspect.custom](): string {

@@ -2,6 +2,7 @@ import type { AuditEntry } from '../audit/audit-event.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import {
   CrossTenantAccessError,
+  DecryptionError,
   NoTenantError,
   PolicyViolationError,
   type TenancyError,
@@ -77,6 +78,12 @@ export class Refusals {
           new PolicyViolationError(bare(error), error.failure, { cause: error, ...noted, tenantId: scope.tenant.id, hint: error.hint }),
       );
     }
+    if (error instanceof DecryptionError && error.auditId === undefined) {
+      return this.#recorded(
+        { action: 'key', reason: 'decrypt', errorCode: error.code, ...keyStatement(scope, text) },
+        (noted) => new DecryptionError(bare(error), { cause: error, ...noted, tenantId: error.tenantId, hint: error.hint }),
+      );
+    }
     return error;
   }
 
@@ -97,6 +104,12 @@ function statement(scope: Scope, text: string): Omit<AuditEntry, 'action' | 'out
     reason: scope.grant?.reason,
     statementFingerprint: statementFingerprint(text),
   };
+}
+
+/** The same, where the reason says what was refused and not why a cross-tenant access was granted. */
+function keyStatement(scope: Scope, text: string): Omit<AuditEntry, 'action' | 'outcome'> {
+  const { reason: _, ...rest } = statement(scope, text);
+  return rest;
 }
 
 /** The message without the hint, which the new error appends again. */

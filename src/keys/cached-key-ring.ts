@@ -6,6 +6,7 @@ import {
   CatalogError,
   ClosedError,
   ConfigurationError,
+  DecryptionError,
   KeyManagerError,
   TenancyError,
   TenantInactiveError,
@@ -30,10 +31,18 @@ export interface CachedKeyRingOptions {
   readonly maxEntries?: number | undefined;
   /** How long one fetch may take; 10,000 unless told. */
   readonly loadTimeoutMs?: number | undefined;
+  /** Hears how every fetch ended: once per load, not per use. */
+  readonly onLoad?: ((tenantId: string, outcome: KeyLoad) => void) | undefined;
 }
 
+/** How a fetch of a tenant's keys ended. */
+export type KeyLoad =
+  | { readonly outcome: 'unwrapped'; readonly providers: readonly string[]; readonly versions: readonly number[] }
+  /** The key manager or the catalog said that they may not be used. */
+  | { readonly outcome: 'refused'; readonly error: TenancyError };
+
 interface Entry {
-  readonly keys: TenantKeys;
+  readonly keys: LocalTenantKeys;
   /** When the fetch began: what the key manager allowed then is as old as that. */
   readonly loadedAt: number;
   /** No background fetch before this time. */
@@ -43,9 +52,14 @@ interface Entry {
 }
 
 interface Load {
-  readonly promise: Promise<TenantKeys>;
+  readonly promise: Promise<LocalTenantKeys>;
   readonly abort: AbortController;
+  /** From 1; more where earlier ones were outdated before they ended. */
+  readonly attempt: number;
 }
+
+/** How often a fetch that was outdated before it ended is made anew. */
+const maxAttempts = 3;
 
 /** How long keys past their ttl are served before the key manager, found away, is asked again, in milliseconds. */
 const retryMs = 5_000;
@@ -73,6 +87,9 @@ export class CachedKeyRing implements KeyRing {
   /** In order of use, oldest first. */
   readonly #entries = new Map<string, Entry>();
   readonly #loads = new Map<string, Load>();
+  /** The newest keys that were handed out, as long as a statement may hold them; what is fetched later reaches it through them. */
+  readonly #handedOut = new Map<string, WeakRef<LocalTenantKeys>>();
+  readonly #onLoad: CachedKeyRingOptions['onLoad'];
   readonly #sweeper: NodeJS.Timeout;
   #closed = false;
 
@@ -85,6 +102,7 @@ export class CachedKeyRing implements KeyRing {
     this.#staleGraceMs = options.staleGraceMs ?? 900_000;
     this.#maxEntries = options.maxEntries ?? 10_000;
     this.#loadTimeoutMs = options.loadTimeoutMs ?? 10_000;
+    this.#onLoad = options.onLoad;
     const times = [this.#ttlMs, this.#refreshMs, this.#staleGraceMs, this.#loadTimeoutMs];
     if (!times.every((time) => time >= 0) || !(this.#maxEntries >= 1) || this.#refreshMs > this.#ttlMs) {
       throw new ConfigurationError('The key ring’s times must not be negative, refreshMs not above ttlMs, and maxEntries at least 1.');
@@ -125,10 +143,44 @@ export class CachedKeyRing implements KeyRing {
     this.#loads.delete(tenantId);
   }
 
+  /**
+   * Fetches a tenant's keys anew where any are in memory. Resolved means that every statement from now on, and every one that is under way,
+   * finds the versions that the catalog had when it was called; a failure that may pass leaves the keys that are there in use.
+   *
+   * @throws whatever the fetch met, while older keys are still in use
+   */
+  async reload(tenantId: string): Promise<void> {
+    this.#loads.delete(tenantId);
+    if (!this.#entries.has(tenantId) && this.#handedOut.get(tenantId)?.deref() === undefined) return;
+    const startedAt = performance.now();
+    const failure = await this.#share(tenantId).promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const entry = this.#entries.get(tenantId);
+    const stale = entry === undefined ? failure !== undefined && mayPass(failure) : entry.loadedAt < startedAt;
+    if (stale && !this.#closed)
+      throw failure ?? new KeyManagerError(`The keys of tenant ${tenantId} were not fetched anew.`, { reason: 'unavailable', tenantId });
+  }
+
+  /** Destroys a tenant's keys in memory, also those that statements under way hold. */
+  forget(tenantId: string): void {
+    this.#entries.get(tenantId)?.keys.destroy();
+    this.#handedOut.get(tenantId)?.deref()?.destroy();
+    this.#handedOut.delete(tenantId);
+    this.evict(tenantId);
+  }
+
+  /** How long keys may live after they were fetched, in milliseconds, when nothing is heard of the catalog or the key manager. */
+  get keyLifeMs(): number {
+    return this.#ttlMs + this.#staleGraceMs;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#sweeper);
     this.#entries.clear();
+    this.#handedOut.clear();
     const loads = [...this.#loads.values()];
     this.#loads.clear();
     for (const load of loads) load.abort.abort();
@@ -138,24 +190,35 @@ export class CachedKeyRing implements KeyRing {
     await this.close();
   }
 
-  #share(tenantId: string): Load {
+  async #again(tenantId: string, attempt: number): Promise<LocalTenantKeys> {
+    if (this.#closed) throw closedError(tenantId);
+    if (attempt < maxAttempts) return await this.#share(tenantId, attempt + 1).promise;
+    throw new CatalogError(`The keys of tenant ${tenantId} changed each time that they were fetched.`, { tenantId, retryable: true });
+  }
+
+  #share(tenantId: string, attempt = 1): Load {
     const running = this.#loads.get(tenantId);
     if (running !== undefined) return running;
     const abort = new AbortController();
     // In a microtask of its own, so that the load is registered before anything of it runs.
-    const load: Load = { abort, promise: Promise.resolve().then(() => this.#fetch(tenantId, load)) };
+    const load: Load = { abort, attempt, promise: Promise.resolve().then(() => this.#fetch(tenantId, load)) };
     this.#loads.set(tenantId, load);
     return load;
   }
 
-  async #fetch(tenantId: string, load: Load): Promise<TenantKeys> {
+  async #fetch(tenantId: string, load: Load): Promise<LocalTenantKeys> {
     const isCurrent = (): boolean => this.#loads.get(tenantId) === load;
     const startedAt = performance.now();
     try {
       const keys = await this.#bounded(tenantId, load.abort);
-      if (isCurrent()) this.#keep(tenantId, keys, startedAt);
-      return keys;
+      if (isCurrent()) {
+        this.#keep(tenantId, keys, startedAt);
+        return keys;
+      }
+      // Told to forget meanwhile: what it found may be what was to be forgotten.
+      keys.destroy();
     } catch (error) {
+      if (isRefusal(error)) this.#onLoad?.(tenantId, { outcome: 'refused', error: error as TenancyError });
       const entry = this.#entries.get(tenantId);
       if (!isCurrent() || entry === undefined) throw error;
       const now = performance.now();
@@ -168,9 +231,13 @@ export class CachedKeyRing implements KeyRing {
     } finally {
       if (isCurrent()) this.#loads.delete(tenantId);
     }
+    return await this.#again(tenantId, load.attempt);
   }
 
-  #keep(tenantId: string, keys: TenantKeys, loadedAt: number): void {
+  #keep(tenantId: string, keys: LocalTenantKeys, loadedAt: number): void {
+    const earlier = this.#handedOut.get(tenantId)?.deref();
+    if (earlier !== undefined) keys.replace(earlier);
+    this.#handedOut.set(tenantId, new WeakRef(keys));
     this.#entries.delete(tenantId);
     this.#entries.set(tenantId, { keys, loadedAt, refreshAt: loadedAt + this.#refreshMs, servedUntil: loadedAt + this.#ttlMs });
     for (const oldest of this.#entries.keys()) {
@@ -187,10 +254,11 @@ export class CachedKeyRing implements KeyRing {
   #sweep(): void {
     const now = performance.now();
     for (const [tenantId, entry] of this.#entries) if (now >= this.#endOf(entry)) this.#entries.delete(tenantId);
+    for (const [tenantId, keys] of this.#handedOut) if (keys.deref() === undefined) this.#handedOut.delete(tenantId);
   }
 
   /** Ends a fetch that takes too long or whose ring is closed, also where source or key manager do not heed signals. */
-  async #bounded(tenantId: string, abort: AbortController): Promise<TenantKeys> {
+  async #bounded(tenantId: string, abort: AbortController): Promise<LocalTenantKeys> {
     if (abort.signal.aborted) throw closedError(tenantId);
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<never>((_, reject) => {
@@ -212,7 +280,7 @@ export class CachedKeyRing implements KeyRing {
     }
   }
 
-  async #unwrap(tenantId: string, signal: AbortSignal): Promise<TenantKeys> {
+  async #unwrap(tenantId: string, signal: AbortSignal): Promise<LocalTenantKeys> {
     const wrapped = await this.#source.load(tenantId, signal);
     if (wrapped.tenantId !== tenantId) {
       throw new CatalogError(`Asked for the keys of tenant ${tenantId}, the catalog answered with those of ${wrapped.tenantId}.`, {
@@ -227,7 +295,10 @@ export class CachedKeyRing implements KeyRing {
           [entry.version, await this.#managers.for(entry.wrapped.provider).unwrap(entry.wrapped, dataContext(tenantId), call)] as const,
       ),
     ]);
-    return new LocalTenantKeys({ tenantId, currentVersion: wrapped.currentVersion, dataKeys: new Map(dataKeys), indexSecret });
+    const keys = new LocalTenantKeys({ tenantId, currentVersion: wrapped.currentVersion, dataKeys: new Map(dataKeys), indexSecret });
+    const providers = new Set([wrapped.indexSecret.provider, ...wrapped.dataKeys.map((entry) => entry.wrapped.provider)]);
+    this.#onLoad?.(tenantId, { outcome: 'unwrapped', providers: [...providers], versions: wrapped.dataKeys.map(({ version }) => version) });
+    return keys;
   }
 }
 
@@ -240,7 +311,7 @@ function mayPass(error: unknown): boolean {
 /** Whether a failure says that these keys may not be used any more. Of anything else that went wrong fresh keys are none the worse. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof KeyManagerError) return error.reason !== 'unavailable' && error.reason !== 'throttled';
-  return error instanceof UnknownTenantError || error instanceof TenantInactiveError;
+  return error instanceof UnknownTenantError || error instanceof TenantInactiveError || error instanceof DecryptionError;
 }
 
 function closedError(tenantId: string): ClosedError {

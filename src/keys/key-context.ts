@@ -24,6 +24,9 @@ export const auditChainContext: KeyContext = Object.freeze({ tenantId: platformT
 /** What batches of silent attempts are bound to: a service seals them and never opens one. */
 export const silentAttemptContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'silent-attempt' });
 
+/** What the keys of certificates are bound to. */
+export const certificateContext: KeyContext = Object.freeze({ tenantId: platformTenantId, purpose: 'certificate' });
+
 /** What sealed passwords of database logins are bound to; the subject, where given, says which one. */
 export const credentialContext: SecretContext = Object.freeze({ tenantId: platformTenantId, purpose: 'credential' });
 

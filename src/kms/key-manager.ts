@@ -7,7 +7,7 @@ export type KeyProtection = 'software' | 'hsm';
 export interface KeyContext {
   /** The tenant, or `platform` for the platform's own secrets. */
   readonly tenantId: string;
-  /** What the key is for: `data`, `blind-index`, `context-master`, `credential`, `audit-chain`, `silent-attempt`. */
+  /** What the key is for: `data`, `blind-index`, `context-master`, `credential`, `audit-chain`, `silent-attempt`, `certificate`. */
   readonly purpose: string;
 }
 

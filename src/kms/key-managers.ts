@@ -37,6 +37,11 @@ export class KeyManagers {
     return manager;
   }
 
+  /** The providers of all. */
+  get providers(): readonly string[] {
+    return [...this.#byProvider.keys()];
+  }
+
   /** The regions that keys can be made in. */
   get regions(): readonly string[] {
     return [...new Set([...this.#byProvider.values()].map((manager) => manager.region))];

@@ -19,7 +19,7 @@ export class PlatformKeys {
   /** Makes what `init` needs: the platform KEK of the primary manager and the first context master. @returns whether anything was made */
   async ensure(): Promise<boolean> {
     const before = await this.#store.contextMasters();
-    const kek = await this.#platformKek(this.#managers.primary);
+    const kek = await this.platformKek(this.#managers.primary);
     if (before.length > 0) return false;
     const { wrapped } = await this.#managers.primary.generateDataKey(kek.keyRef, contextMasterContext);
     return await this.#store.insertContextMaster('k1', wrapped);
@@ -28,7 +28,7 @@ export class PlatformKeys {
   /** A context master under the next free id, recorded nowhere yet. */
   async nextContextMaster(): Promise<Pick<ContextMaster, 'keyId' | 'wrapped'>> {
     const numbers = (await this.#store.contextMasters()).map(({ keyId }) => Number(/^k(\d+)$/.exec(keyId)?.[1] ?? 0));
-    const kek = await this.#platformKek(this.#managers.primary);
+    const kek = await this.platformKek(this.#managers.primary);
     const { wrapped } = await this.#managers.primary.generateDataKey(kek.keyRef, contextMasterContext);
     return { keyId: `k${Math.max(0, ...numbers) + 1}`, wrapped };
   }
@@ -61,13 +61,14 @@ export class PlatformKeys {
    */
   async kekOf(tenant: Pick<Tenant, 'id' | 'tier' | 'region' | 'dataResidency'>): Promise<Kek> {
     const manager = this.managerOf(tenant);
-    if (tenant.tier.keyPolicy === 'platform') return await this.#platformKek(manager);
+    if (tenant.tier.keyPolicy === 'platform') return await this.platformKek(manager);
     const existing = await this.#store.activeKek(tenant.id);
     if (existing !== undefined) return existing;
     return await this.#make(manager, tenant.id, tenant.tier.keyPolicy === 'tenant-hsm' ? 'hsm' : 'software');
   }
 
-  async #platformKek(manager: KeyManager): Promise<Kek> {
+  /** The platform's KEK in a key manager; made when there is none yet. */
+  async platformKek(manager: KeyManager): Promise<Kek> {
     return (await this.#store.activeKek(undefined, manager.provider)) ?? (await this.#make(manager, undefined, 'software'));
   }
 

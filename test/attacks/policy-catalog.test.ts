@@ -81,13 +81,16 @@ describe('a service’s login', () => {
     await admin.unsafe(`revoke select on tenancy.${table} from ${catalog}`);
   });
 
-  test('can call no function but the three that append', async () => {
+  test('can call no function but those that append, and those through which a process is known', async () => {
     const functions = await admin<
       { call: string }[]
     >`select p.oid::regprocedure::text as call from pg_proc p where pronamespace = 'tenancy'::regnamespace and has_function_privilege(${catalog}, p.oid, 'execute') order by 1`;
     expect(functions.map(({ call }) => call)).toEqual([
       'tenancy.append_audit(jsonb)',
       'tenancy.ask_silent(bytea)',
+      'tenancy.end_process(uuid)',
+      'tenancy.keep_process(jsonb)',
+      'tenancy.keys_shredded_at(text)',
       'tenancy.register_audit_writer(jsonb)',
     ]);
   });

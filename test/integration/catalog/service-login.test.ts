@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CatalogDatabase, createCatalogDatabase } from './catalog-database.ts';
 
 const readable = ['tenants', 'clusters', 'placements', 'keks', 'data_keys', 'context_masters', 'service_credentials', 'schema_migrations'];
-const hidden = ['owner_credentials', 'audit_log', 'migrations_ledger'];
+const hidden = [
+  'owner_credentials',
+  'audit_log',
+  'migrations_ledger',
+  'key_notices',
+  'processes',
+  'key_rotations',
+  'key_shreds',
+  'certificate_keys',
+];
 
 let database: CatalogDatabase;
 let service: Sql;

@@ -14,7 +14,7 @@ const optionsIn = (text: string): readonly string[] =>
 
 /** `tenancy tenant list` → its arguments, and the section about it. */
 const commands = [...document.matchAll(/^### `tenancy ([^`]+)`\n([\s\S]*?)(?=^##)/gm)].map(([, call, text]) => ({
-  argv: call!.split(' ').filter((word) => !word.startsWith('<')),
+  argv: call!.split(' ').filter((word) => !/^[<[]/.test(word)),
   call: call!,
   text: text!,
 }));

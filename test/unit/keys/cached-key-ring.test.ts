@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { WrappedTenantKeys } from '../../../src/catalog/wrapped-tenant-keys.ts';
 import { decryptValue, encryptValue } from '../../../src/crypto/column-codec.ts';
-import { AbortedError, CatalogError, ClosedError, ConfigurationError, KeyManagerError, UnknownTenantError } from '../../../src/errors.ts';
+import type { LocalTenantKeys } from '../../../src/crypto/local-tenant-keys.ts';
+import {
+  AbortedError,
+  CatalogError,
+  ClosedError,
+  ConfigurationError,
+  EncryptedColumnError,
+  KeyManagerError,
+  UnknownTenantError,
+} from '../../../src/errors.ts';
 import { CachedKeyRing, type CachedKeyRingOptions } from '../../../src/keys/cached-key-ring.ts';
 import { dataContext } from '../../../src/keys/key-context.ts';
 import { makeTenantKeys } from '../../../src/keys/tenant-key-maker.ts';
@@ -128,7 +137,7 @@ describe('CachedKeyRing', () => {
     await expect(ring.load('tenant-200')).rejects.toBeInstanceOf(UnknownTenantError);
   });
 
-  it('keeps nothing that was fetched before it was told to forget', async () => {
+  it('neither keeps nor hands out what was fetched before it was told to forget', async () => {
     const gate = gated();
     onLoad = () => gate.open;
     const ring = ringOf();
@@ -139,7 +148,8 @@ describe('CachedKeyRing', () => {
     const late = ring.load('tenant-100');
     gate.release();
     const [first, second] = await Promise.all([early, late]);
-    expect(first).not.toBe(second);
+    expect(first).toBe(second);
+    expect(loads).toBe(2);
     expect(ring.cached('tenant-100')).toBe(second);
 
     const again = gated();
@@ -149,9 +159,57 @@ describe('CachedKeyRing', () => {
     const lost = ring.load('tenant-100');
     await vi.waitFor(() => expect(loads).toBe(3));
     ring.evict('tenant-100');
+    stored.delete('tenant-100');
     again.release();
-    await lost;
+    await expect(lost).rejects.toBeInstanceOf(UnknownTenantError);
     expect(ring.cached('tenant-100')).toBeUndefined();
+  });
+
+  it('gives statements under way the versions that are fetched later, and takes away those that are gone', async () => {
+    const ring = ringOf();
+    const held = (await ring.load('tenant-100')) as LocalTenantKeys;
+    const record = stored.get('tenant-100')!;
+    const { key, wrapped } = await kms.generateDataKey(keyRef, dataContext('tenant-100'));
+    stored.set('tenant-100', { ...record, dataKeys: [...record.dataKeys, { version: 2, wrapped }] });
+    ring.evict('tenant-100');
+    expect(held.dataKey(2)).toBeUndefined();
+    await ring.reload('tenant-100');
+    expect(held.dataKey(2)!.equals(key)).toBe(true);
+    stored.set('tenant-100', { ...record, dataKeys: [{ version: 2, wrapped }], currentVersion: 2 });
+    await ring.reload('tenant-100');
+    expect(held.dataKey(1)).toBeUndefined();
+    expect(held.currentVersion).toBe(1);
+    ring.forget('tenant-100');
+    expect(held.dataKey(2)).toBeUndefined();
+    expect(() => held.indexKey('t', 'c')).toThrow(EncryptedColumnError);
+    expect(ring.cached('tenant-100')).toBeUndefined();
+  });
+
+  it('says that keys were not fetched anew while older ones are in use, and fetches none where there are none', async () => {
+    const ring = ringOf();
+    await ring.reload('tenant-100');
+    expect(loads).toBe(0);
+    const keys = await ring.load('tenant-100');
+    onLoad = () => Promise.reject(new KeyManagerError('The key manager is away.', { reason: 'unavailable' }));
+    await expect(ring.reload('tenant-100')).rejects.toMatchObject({ reason: 'unavailable' });
+    expect(ring.cached('tenant-100')).toBe(keys);
+    stored.delete('tenant-100');
+    onLoad = async () => {};
+    await ring.reload('tenant-100');
+    expect(ring.cached('tenant-100')).toBeUndefined();
+  });
+
+  it('tells how each fetch ended, and nothing of uses', async () => {
+    const heard: unknown[] = [];
+    const ring = ringOf({ onLoad: (tenantId, load) => heard.push([tenantId, load.outcome]) });
+    await ring.load('tenant-100');
+    for (let use = 0; use < 100; use++) ring.cached('tenant-100');
+    await kms.disable(keyRef);
+    await ring.reload('tenant-100');
+    expect(heard).toEqual([
+      ['tenant-100', 'unwrapped'],
+      ['tenant-100', 'refused'],
+    ]);
   });
 
   it('forgets those used longest ago when there are too many', async () => {

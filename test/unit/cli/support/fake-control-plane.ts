@@ -3,6 +3,15 @@ import type { AuditFilter, AuditListFilter } from '../../../../src/audit/audit-f
 import type { AuditVerifyReport } from '../../../../src/audit/audit-finding.ts';
 import type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
+import type {
+  KeyMoveOptions,
+  KeyMoveReport,
+  KeyRotationOptions,
+  KeyRotationReport,
+  KeyStatus,
+  PlatformRewrapReport,
+} from '../../../../src/lifecycle/key-reports.ts';
+import type { KeyShredOptions, ShredCertificate } from '../../../../src/lifecycle/shred-certificate.ts';
 import type { SilentAttemptReport } from '../../../../src/lifecycle/silent-attempts.ts';
 import type { MigrateOptions, MigrationReport, MigrationStatus } from '../../../../src/migrate/migration-report.ts';
 import type { ProvisionOptions, ProvisionReport } from '../../../../src/provision/provision-report.ts';
@@ -157,6 +166,61 @@ export class FakeControlPlane implements ControlPlane {
     ];
   }
 
+  async keyStatus(tenantId?: string): Promise<readonly KeyStatus[]> {
+    this.calls.push(['keyStatus', tenantId]);
+    return [];
+  }
+
+  async rotateKeys(tenantId: string, options?: KeyRotationOptions): Promise<KeyRotationReport> {
+    this.calls.push(['rotateKeys', { tenantId, ...options }]);
+    options?.onProgress?.({ column: 'products.iban', done: 1, total: 1 });
+    return { tenantId, version: 2, resumed: false, step: 'done', rewritten: 1, remaining: 0, unreadable: 0, retired: [1], waitingFor: [] };
+  }
+
+  async destroyRetiredKey(tenantId: string, version: number, options?: object): Promise<void> {
+    this.calls.push(['destroyRetiredKey', { tenantId, version, ...options }]);
+  }
+
+  async rewrapKeys(tenantId: string, options?: object): Promise<KeyMoveReport> {
+    this.calls.push(['rewrapKeys', { tenantId, ...options }]);
+    return moved(tenantId);
+  }
+
+  async rewrapPlatformKeys(options?: object): Promise<PlatformRewrapReport> {
+    this.calls.push(['rewrapPlatformKeys', options]);
+    return { tenants: 3, secrets: 5, keks: ['new'], retired: ['old'] };
+  }
+
+  async moveKeys(tenantId: string, options?: KeyMoveOptions): Promise<KeyMoveReport> {
+    this.calls.push(['moveKeys', { tenantId, ...options }]);
+    return moved(tenantId);
+  }
+
+  async shredKeys(tenantId: string, options: KeyShredOptions): Promise<ShredCertificate> {
+    this.calls.push(['shredKeys', { tenantId, ...options }]);
+    const { actor, reason } = options;
+    return {
+      format: 'tenancy.shred-certificate/1',
+      tenantId,
+      shreddedAt: at.toISOString(),
+      issuedAt: at.toISOString(),
+      orderedBy: actor,
+      reason,
+      forced: false,
+      keys: [],
+      keks: [],
+      processes: { acknowledged: [], expired: [], silent: [] },
+      complete: true,
+      keyId: 'c1',
+      signature: 'c2ln',
+    };
+  }
+
+  async verifyShredCertificate(certificate: unknown): Promise<boolean> {
+    this.calls.push(['verifyShredCertificate', certificate]);
+    return true;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
   }
@@ -164,4 +228,9 @@ export class FakeControlPlane implements ControlPlane {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function moved(tenantId: string): KeyMoveReport {
+  const kek = (keyRef: string) => ({ provider: 'local/eu-west-1', keyRef });
+  return { tenantId, rewrapped: 2, from: kek('old'), to: kek('new'), protection: 'software', disabled: [], waitingFor: [] };
 }

@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DecryptionError } from '../../../src/errors.ts';
+import { Seeded } from '../../support/seeded.ts';
+import { createShop, type Shop } from '../../support/shop/platform.ts';
+import { products } from '../../support/shop/schema.ts';
+import type { KeyWork } from './fixtures/key-work.ts';
+
+const rows = 40;
+const fixture = join(import.meta.dirname, 'fixtures/key-work.ts');
+let shop: Shop;
+let other: Shop['tenancy'];
+let files: KeyWork['files'];
+
+beforeAll(async () => {
+  const compliance = { data_residency: ['us-east-1', 'eu-west-1'] };
+  shop = await createShop({
+    regions: ['us-east-1', 'eu-west-1'],
+    tenants: [
+      { id: 'acme', tier: 'standard', compliance },
+      { id: 'initech', tier: 'enterprise', compliance },
+    ],
+  });
+  other = await shop.open();
+  files = shop.keyManagers().map((manager) => ({ file: /\((.*), /.exec(inspect(manager))![1]!, region: manager.region }));
+  for (const tenant of ['acme', 'initech']) {
+    await shop.tenancy.run(tenant, async () => {
+      await shop.tenancy.db
+        .insert(products)
+        .values(Array.from({ length: rows }, (_, n) => ({ sku: `sku-${n}`, stock: 0, supplierIban: `${tenant}-${n}-0` })));
+    });
+  }
+}, 60_000);
+afterAll(async () => await shop?.close());
+
+/** @returns the exit code, or null when it was killed */
+async function work(job: Pick<KeyWork, 'tenant' | 'what' | 'diesAt'>): Promise<number | null> {
+  const child = spawn(process.execPath, ['--import', 'tsx', fixture, JSON.stringify({ ...job, control: shop.controlOptions, files })], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => child.on('close', (...end) => resolve(end)));
+  if (signal === 'SIGKILL') return null;
+  // Whoever died a moment ago may hold its lock for as long as the server needs to notice.
+  if (code !== 0 && code !== 3 && !/being changed by another process/.test(stderr))
+    throw new Error(`The process ended with ${code}: ${stderr}`);
+  return code;
+}
+
+/** Two services read every row and write rows of their own all the time; what one last wrote is what is there. */
+function underLoad(tenant: string) {
+  let running = true;
+  const counts = { reads: 0, writes: 0 };
+  const written = new Map<string, string>();
+  const loops = [shop.tenancy, other].flatMap((tenancy, service) => [
+    (async () => {
+      while (running) {
+        const found = await tenancy.run(tenant, () => tenancy.db.select().from(products));
+        expect(found).toHaveLength(rows);
+        for (const { sku, supplierIban } of found) expect(supplierIban?.startsWith(`${tenant}-${sku.slice(4)}-`)).toBe(true);
+        counts.reads += 1;
+      }
+    })(),
+    (async () => {
+      for (let turn = 1; running; turn++) {
+        const n = service + 2 * (turn % 10);
+        const value = `${tenant}-${n}-${service}.${turn}`;
+        await tenancy.run(tenant, () =>
+          tenancy.db
+            .update(products)
+            .set({ supplierIban: value })
+            .where(eq(products.sku, `sku-${n}`)),
+        );
+        written.set(`sku-${n}`, value);
+        counts.writes += 1;
+      }
+    })(),
+  ]);
+  return {
+    counts,
+    async end(): Promise<void> {
+      running = false;
+      await Promise.all(loops);
+      const found = await shop.tenancy.run(tenant, () => shop.tenancy.db.select().from(products));
+      for (const { sku, supplierIban } of found) if (written.has(sku)) expect(supplierIban).toBe(written.get(sku));
+    },
+  };
+}
+
+test('a rotation that is killed at any message goes on; every row is readable throughout and no write is lost', async () => {
+  const random = new Seeded(7);
+  const load = underLoad('acme');
+  let kills = 0;
+  let rotations = 0;
+  try {
+    while (kills < 10) {
+      const end = await work({ tenant: 'acme', what: { rotate: true }, diesAt: 1 + random.below(90) });
+      if (end === null) kills += 1;
+      if (end === 0) rotations += 1;
+    }
+    await expect.poll(async () => await work({ tenant: 'acme', what: { rotate: true }, diesAt: 0 }), { timeout: 60_000 }).toBe(0);
+    rotations += 1;
+  } finally {
+    await load.end();
+  }
+  expect(load.counts.reads).toBeGreaterThan(kills);
+  expect(load.counts.writes).toBeGreaterThan(kills);
+  const [status] = await shop.control.keyStatus('acme');
+  expect(status!.rotation).toMatchObject({ step: 'done', version: rotations + 1 });
+  expect(status!.dataKeys.filter(({ state }) => state !== 'retired').map(({ version }) => version)).toEqual([rotations + 1]);
+}, 170_000);
+
+test('a move that is killed at any message goes on; a read finds keys throughout', async () => {
+  const random = new Seeded(11);
+  const load = underLoad('initech');
+  const providers = ['local/eu-west-1', 'local/us-east-1'];
+  let at = 0;
+  try {
+    for (let kills = 0; kills < 6; ) {
+      const end = await work({ tenant: 'initech', what: { move: providers[at % 2]! }, diesAt: 1 + random.below(40) });
+      if (end === null) kills += 1;
+      if (end === 0) at += 1;
+    }
+    await expect
+      .poll(async () => await work({ tenant: 'initech', what: { move: providers[at % 2]! }, diesAt: 0 }), { timeout: 60_000 })
+      .toBe(0);
+  } finally {
+    await load.end();
+  }
+  const [status] = await shop.control.keyStatus('initech');
+  expect(status!.keks.filter(({ wraps }) => wraps > 0)).toMatchObject([{ provider: providers[at % 2], wraps: 2, state: 'enabled' }]);
+  expect(status!.keks.filter(({ wraps, state }) => wraps === 0 && state === 'enabled')).toEqual([]);
+}, 170_000);
+
+test('a shredding that is killed either has not begun or is gone on with', async () => {
+  const random = new Seeded(13);
+  const readOrRefused = async (tenancy: Shop['tenancy']): Promise<string> =>
+    await tenancy
+      .run('initech', () => tenancy.db.select().from(products))
+      .then(
+        (found) => (found.every(({ sku, supplierIban }) => supplierIban?.startsWith(`initech-${sku.slice(4)}-`)) ? 'whole' : 'wrong'),
+        (error: unknown) => (error instanceof DecryptionError ? 'gone' : String(error)),
+      );
+  let kills = 0;
+  while (kills < 4) {
+    const end = await work({ tenant: 'initech', what: { shred: true }, diesAt: 6 + random.below(24) });
+    if (end === null) kills += 1;
+    else if (end === 0) break;
+    const shredded = (await shop.control.keyStatus('initech'))[0]!.shreddedAt !== undefined;
+    for (const tenancy of [shop.tenancy, other]) {
+      await expect.poll(() => readOrRefused(tenancy), { timeout: 10_000 }).toBe(shredded ? 'gone' : 'whole');
+    }
+  }
+  expect(kills).toBeGreaterThan(0);
+  await expect.poll(async () => await work({ tenant: 'initech', what: { shred: true }, diesAt: 0 }), { timeout: 60_000 }).toBe(0);
+  for (const tenancy of [shop.tenancy, other]) expect(await readOrRefused(tenancy)).toBe('gone');
+}, 120_000);
