@@ -53,11 +53,14 @@ export class ComputedTenantId extends Deferred {
 export class EncryptedValue extends Deferred {
   protected readonly label = 'encrypted value';
   readonly place: ColumnPlace;
+  /** The multiple, in bytes, that the plaintext's length is rounded up to. */
+  readonly padTo: number | undefined;
   readonly #plaintext: Buffer;
 
-  constructor(place: ColumnPlace, plaintext: Buffer) {
+  constructor(place: ColumnPlace, plaintext: Buffer, padTo?: number) {
     super();
     this.place = place;
+    this.padTo = padTo;
     this.#plaintext = plaintext;
   }
 

@@ -1,6 +1,7 @@
 import { entityKind } from 'drizzle-orm';
 import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
+import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
@@ -9,9 +10,20 @@ import { tableKindOf } from './table-kind.ts';
 
 /** How a column's values become bytes and come back. */
 export interface PlaintextFormat<T> {
+  /** What a value must be, for the error: `a finite number`. */
+  readonly expects: string;
   /** @returns undefined when the value is not of the column's type */
   encode(value: unknown): Buffer | undefined;
   decode(plaintext: Buffer): T;
+}
+
+/** What every encrypted column may be told. */
+export interface EncryptedColumnOptions {
+  /**
+   * Rounds the plaintext's length up to a multiple of so many bytes, from 2 to 65,536, so that the ciphertext's tells less. One byte at least
+   * is added. Values that were written before, or with another multiple, stay readable. Not padded unless told.
+   */
+  readonly pad?: number | undefined;
 }
 
 interface EncryptedConfig<TName extends string, TData> {
@@ -29,10 +41,13 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   readonly format: PlaintextFormat<unknown>;
   /** The table whose column this is, whatever alias or view a query reads it through. */
   readonly home: string;
+  /** The multiple, in bytes, that plaintexts are padded to. */
+  readonly padTo: number | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>) {
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad }: EncryptedColumnOptions) {
     super(table as never, config);
     this.format = format;
+    this.padTo = pad;
     this.home = originalNameOf(table);
   }
 
@@ -43,11 +58,11 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   override mapToDriverValue(value: never): never {
     const plaintext = this.format.encode(value);
     if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${labelOf(this)} was given a value of another type.`, {
+      throw new EncryptedColumnError(`${labelOf(this)} was given a value that is not ${this.format.expects}.`, {
         hint: 'Give what the column’s TypeScript type says.',
       });
     }
-    return new EncryptedValue(this.place(), plaintext) as never;
+    return new EncryptedValue(this.place(), plaintext, this.padTo) as never;
   }
 
   override mapFromDriverValue(value: never): never {
@@ -66,7 +81,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 }
 
 /**
- * What `encryptedText`, `encryptedJson` and `encryptedBytes` return: drizzle's builder of a column whose values are `TData`.
+ * What `encryptedText` and its like return: drizzle's builder of a column whose values are `TData`.
  *
  * @example
  * ```ts
@@ -79,15 +94,28 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   static override readonly [entityKind]: string = 'TenancyEncryptedColumnBuilder';
   readonly #format: PlaintextFormat<TData>;
 
-  constructor(name: TName, format: PlaintextFormat<TData>) {
+  readonly #options: EncryptedColumnOptions;
+
+  /** @throws {ConfigurationError} when the padding is none */
+  constructor(name: TName, format: PlaintextFormat<TData>, options: EncryptedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
+    if (options.pad !== undefined) requirePadding(options.pad);
     this.#format = format;
+    this.#options = Object.freeze({ ...options });
   }
 
   /** drizzle calls this when the table is made. */
   build(table: AnyPgTable): EncryptedColumn {
-    return new EncryptedColumn(table, this.config as never, this.#format);
+    return new EncryptedColumn(table, this.config as never, this.#format, this.#options);
   }
+}
+
+/** The options of an error for a plaintext that opened and is not of its column's type; a parser's own message would quote it. */
+export const formatFailure = Object.freeze({ hint: 'It was written as another type: read it with the column type that wrote it.' });
+
+/** A column's name and options from a builder's arguments, in drizzle's way: either may be left out. */
+export function namedOptions<T extends object>(name: string | T, options: T | undefined): { readonly name: string; readonly options: T } {
+  return typeof name === 'string' ? { name, options: options ?? ({} as T) } : { name: '', options: name };
 }
 
 /** Not a private method: drizzle's aliases are proxies, which have none. */

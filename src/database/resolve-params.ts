@@ -49,7 +49,7 @@ function resolve(param: unknown, tenantId: string, keys: TenantKeys | undefined)
   if (param instanceof ExecutingTenantId) return tenantId;
   if (param instanceof GivenTenantId) return checkedTenantId(param.value, tenantId);
   if (param instanceof ComputedTenantId) throw foreign(tenantId, 'A query computes tenant_id in SQL', undefined);
-  if (param instanceof EncryptedValue) return encryptValue(keys as TenantKeys, param.place, param.plaintext);
+  if (param instanceof EncryptedValue) return encryptValue(keys as TenantKeys, param.place, param.plaintext, param.padTo);
   if (Array.isArray(param)) return param.map((element) => resolve(element, tenantId, keys));
   return param;
 }

@@ -9,7 +9,12 @@ export function sameParams(left: readonly unknown[], right: readonly unknown[]):
 function sameParam(left: unknown, right: unknown): boolean {
   if (left instanceof GivenTenantId) return right instanceof GivenTenantId && sameParam(left.value, right.value);
   if (left instanceof EncryptedValue) {
-    return right instanceof EncryptedValue && isDeepStrictEqual(left.place, right.place) && left.plaintext.equals(right.plaintext);
+    return (
+      right instanceof EncryptedValue &&
+      isDeepStrictEqual(left.place, right.place) &&
+      left.padTo === right.padTo &&
+      left.plaintext.equals(right.plaintext)
+    );
   }
   if (left instanceof Deferred || right instanceof Deferred) return left === right;
   return isDeepStrictEqual(left, right);

@@ -53,7 +53,7 @@ function hasTwice(places: readonly ValuePlace[]): boolean {
 
 function standInFor(value: unknown): object {
   // The compiler asks for these kinds.
-  if (value instanceof EncryptedValue) return new EncryptedValue(value.place, Buffer.alloc(0));
+  if (value instanceof EncryptedValue) return new EncryptedValue(value.place, Buffer.alloc(0), value.padTo);
   if (value instanceof GivenTenantId) return new GivenTenantId(undefined);
   return {};
 }
