@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { TagDefinition } from '../crypto/blind-tag.ts';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { NotSupportedError } from '../errors.ts';
 
@@ -61,6 +62,24 @@ export class EncryptedValue extends Deferred {
     super();
     this.place = place;
     this.padTo = padTo;
+    this.#plaintext = plaintext;
+  }
+
+  get plaintext(): Buffer {
+    return this.#plaintext;
+  }
+}
+
+/** A plaintext on its way into a blind index, or compared with one: its tag is made of it. */
+export class BlindIndexValue extends Deferred {
+  protected readonly label = 'blind index value';
+  readonly definition: TagDefinition;
+  readonly #plaintext: Buffer;
+
+  /** @param plaintext normalised */
+  constructor(definition: TagDefinition, plaintext: Buffer) {
+    super();
+    this.definition = definition;
     this.#plaintext = plaintext;
   }
 

@@ -1,4 +1,4 @@
-import { EncryptedColumnBuilder, type EncryptedColumnOptions, namedOptions } from './encrypted-column.ts';
+import { EncryptedColumnBuilder, type IndexedColumnOptions, namedOptions } from './encrypted-column.ts';
 
 /**
  * A column for bytes that is stored encrypted under the tenant's own key; see {@link encryptedText} for what can be done with it.
@@ -11,11 +11,11 @@ import { EncryptedColumnBuilder, type EncryptedColumnOptions, namedOptions } fro
  * tenantTable('documents', { content: encryptedBytes('content') });
  * ```
  */
-export function encryptedBytes(options?: EncryptedColumnOptions): EncryptedColumnBuilder<'', Buffer>;
-export function encryptedBytes<TName extends string>(name: TName, options?: EncryptedColumnOptions): EncryptedColumnBuilder<TName, Buffer>;
+export function encryptedBytes(options?: IndexedColumnOptions): EncryptedColumnBuilder<'', Buffer>;
+export function encryptedBytes<TName extends string>(name: TName, options?: IndexedColumnOptions): EncryptedColumnBuilder<TName, Buffer>;
 export function encryptedBytes(
-  nameOrOptions: string | EncryptedColumnOptions = '',
-  given?: EncryptedColumnOptions,
+  nameOrOptions: string | IndexedColumnOptions = '',
+  given?: IndexedColumnOptions,
 ): EncryptedColumnBuilder<string, Buffer> {
   const { name, options } = namedOptions(nameOrOptions, given);
   return new EncryptedColumnBuilder(
@@ -24,6 +24,7 @@ export function encryptedBytes(
       expects: 'bytes',
       encode: (value) => (value instanceof Uint8Array ? Buffer.from(value) : undefined),
       decode: (plaintext) => plaintext,
+      indexed: (value) => (value instanceof Uint8Array ? Buffer.from(value) : undefined),
     },
     options,
   );

@@ -3,19 +3,13 @@ import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
+import { BlindIndex } from './blind-index.ts';
+import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
 import { originalNameOf } from './drizzle-internals.ts';
+import type { PlaintextFormat } from './plaintext-format.ts';
 import { tableKindOf } from './table-kind.ts';
-
-/** How a column's values become bytes and come back. */
-export interface PlaintextFormat<T> {
-  /** What a value must be, for the error: `a finite number`. */
-  readonly expects: string;
-  /** @returns undefined when the value is not of the column's type */
-  encode(value: unknown): Buffer | undefined;
-  decode(plaintext: Buffer): T;
-}
 
 /** What every encrypted column may be told. */
 export interface EncryptedColumnOptions {
@@ -25,6 +19,15 @@ export interface EncryptedColumnOptions {
    */
   readonly pad?: number | undefined;
 }
+
+/** What an encrypted column whose values are all of one length may be told. */
+export interface IndexOption {
+  /** Lets queries compare the column for equality; see {@link blindIndex}. */
+  readonly index?: BlindIndex | undefined;
+}
+
+/** What an encrypted column that can be searched may be told. */
+export interface IndexedColumnOptions extends EncryptedColumnOptions, IndexOption {}
 
 interface EncryptedConfig<TName extends string, TData> {
   name: TName;
@@ -44,11 +47,15 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** The multiple, in bytes, that plaintexts are padded to. */
   readonly padTo: number | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad }: EncryptedColumnOptions) {
+  /** What the column can be compared by. */
+  readonly index: ColumnIndex | undefined;
+
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index }: IndexedColumnOptions) {
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
     this.home = originalNameOf(table);
+    this.index = index && new ColumnIndex(this.home, this.name, index, format);
   }
 
   override getSQLType(): string {
@@ -94,14 +101,20 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   static override readonly [entityKind]: string = 'TenancyEncryptedColumnBuilder';
   readonly #format: PlaintextFormat<TData>;
 
-  readonly #options: EncryptedColumnOptions;
+  readonly #options: IndexedColumnOptions;
 
-  /** @throws {ConfigurationError} when the padding is none */
-  constructor(name: TName, format: PlaintextFormat<TData>, options: EncryptedColumnOptions = {}) {
+  /** @throws {ConfigurationError} when the padding is none, or the index one that the type of the values can't have */
+  constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);
+    checkIndex(options.index, format);
     this.#format = format;
     this.#options = Object.freeze({ ...options });
+  }
+
+  /** Whether the column can be compared. */
+  get indexed(): boolean {
+    return this.#options.index !== undefined;
   }
 
   /** drizzle calls this when the table is made. */
@@ -110,8 +123,19 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   }
 }
 
-/** The options of an error for a plaintext that opened and is not of its column's type; a parser's own message would quote it. */
-export const formatFailure = Object.freeze({ hint: 'It was written as another type: read it with the column type that wrote it.' });
+function checkIndex(index: BlindIndex | undefined, format: PlaintextFormat<unknown>): void {
+  if (index === undefined) return;
+  if (!(index instanceof BlindIndex) || format.indexed === undefined) {
+    throw new ConfigurationError('An encrypted column was given an index that it can’t have.', {
+      hint: 'Write index: blindIndex(…) on encryptedText, encryptedNumber, encryptedDate or encryptedBytes.',
+    });
+  }
+  if (index.normalise !== 'exact' && format.expects !== 'text') {
+    throw new ConfigurationError(`A blind index of values that are ${format.expects} has a normaliser for texts.`, {
+      hint: 'Leave normalise out.',
+    });
+  }
+}
 
 /** A column's name and options from a builder's arguments, in drizzle's way: either may be left out. */
 export function namedOptions<T extends object>(name: string | T, options: T | undefined): { readonly name: string; readonly options: T } {

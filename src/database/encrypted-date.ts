@@ -1,5 +1,6 @@
 import { DecryptionError } from '../errors.ts';
-import { EncryptedColumnBuilder, formatFailure } from './encrypted-column.ts';
+import { EncryptedColumnBuilder, type IndexOption, namedOptions } from './encrypted-column.ts';
+import { formatFailure } from './plaintext-format.ts';
 
 const length = 8;
 
@@ -10,28 +11,37 @@ const length = 8;
  * an `encryptedText`: a Date is another day elsewhere.
  *
  * @param name the column's name in the database; the key in the table when left out
+ * @param options `index: blindIndex()` lets `eq` and `inArray` find it
  * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts
  * tenantTable('employees', { dismissedAt: encryptedDate('dismissed_at') });
  * ```
  */
-export function encryptedDate(): EncryptedColumnBuilder<'', Date>;
-export function encryptedDate<TName extends string>(name: TName): EncryptedColumnBuilder<TName, Date>;
-export function encryptedDate(name = ''): EncryptedColumnBuilder<string, Date> {
-  return new EncryptedColumnBuilder(name, {
-    expects: 'a valid Date',
-    encode: (value) => {
-      const time = value instanceof Date ? value.getTime() : Number.NaN;
-      if (Number.isNaN(time)) return undefined;
-      const bytes = Buffer.allocUnsafe(length);
-      bytes.writeBigInt64BE(BigInt(time));
-      return bytes;
+export function encryptedDate(options?: IndexOption): EncryptedColumnBuilder<'', Date>;
+export function encryptedDate<TName extends string>(name: TName, options?: IndexOption): EncryptedColumnBuilder<TName, Date>;
+export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: IndexOption): EncryptedColumnBuilder<string, Date> {
+  const { name, options } = namedOptions(nameOrOptions, given);
+  return new EncryptedColumnBuilder(
+    name,
+    {
+      expects: 'a valid Date',
+      encode,
+      decode: (plaintext) => {
+        const date = new Date(plaintext.byteLength === length ? Number(plaintext.readBigInt64BE()) : Number.NaN);
+        if (Number.isNaN(date.getTime())) throw new DecryptionError('An encrypted date is no date.', formatFailure);
+        return date;
+      },
+      indexed: encode,
     },
-    decode: (plaintext) => {
-      const date = new Date(plaintext.byteLength === length ? Number(plaintext.readBigInt64BE()) : Number.NaN);
-      if (Number.isNaN(date.getTime())) throw new DecryptionError('An encrypted date is no date.', formatFailure);
-      return date;
-    },
-  });
+    options,
+  );
+}
+
+function encode(value: unknown): Buffer | undefined {
+  const time = value instanceof Date ? value.getTime() : Number.NaN;
+  if (Number.isNaN(time)) return undefined;
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeBigInt64BE(BigInt(time));
+  return bytes;
 }

@@ -1,5 +1,6 @@
 import { DecryptionError } from '../errors.ts';
-import { EncryptedColumnBuilder, type EncryptedColumnOptions, formatFailure, namedOptions } from './encrypted-column.ts';
+import { EncryptedColumnBuilder, type EncryptedColumnOptions, namedOptions } from './encrypted-column.ts';
+import { formatFailure } from './plaintext-format.ts';
 
 /**
  * A column for JSON values that is stored encrypted under the tenant's own key; see {@link encryptedText} for what can be done with it.

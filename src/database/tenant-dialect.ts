@@ -9,12 +9,14 @@ import {
   type PgUpdateConfig,
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
+import { withoutIndexColumns } from './blind-index-column.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
 import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
+import { withIndexValues } from './index-values.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
 import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
 import { unscoped } from './unscoped.ts';
@@ -71,8 +73,9 @@ export class TenantDialect extends OpenPgDialect {
   }
 
   override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
+    const values = withIndexValues('update', table, set);
     const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
-      const given = set[key];
+      const given = values[key];
       const { onUpdateFn } = defaultsOf(column);
       if (given === undefined && onUpdateFn === undefined) return [];
       const value = given === undefined || given === null ? generatedValue(column, onUpdateFn?.()) : storedValue(column, given);
@@ -118,10 +121,10 @@ export class TenantDialect extends OpenPgDialect {
     return { columns, source: this.buildSelectQuery(config) };
   }
 
-  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. */
+  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. Their indexes are left out. */
   override buildSelection(fields: Selection, options: { readonly isSingleTable?: boolean } = {}): SQL {
     return super.buildSelection(
-      fields.map(({ path, field }) => {
+      withoutIndexColumns(fields).map(({ path, field }) => {
         if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
         const expression = is(field, SQL.Aliased) ? field.sql : field;
         if (is(expression, SQL)) refuseEncryptedExpression(expression);

@@ -21,7 +21,8 @@ export async function encryptedWorld(): Promise<EncryptedWorld> {
   const database = await createDatabase(`${uniquePrefix()}_db`);
   const client = () => postgres(adminUrl(database.name), { max: 1, onnotice: () => {}, fetch_types: false });
   const admin = client();
-  await admin.unsafe(`create schema reference; create schema pool; ${Object.values<unknown>(schema).filter(isTenantTable).map(ddlOf).join('\n')}`);
+  const tables = Object.values<unknown>(schema).filter(isTenantTable).map(ddlOf).join('\n');
+  await admin.unsafe(`create schema reference; create schema pool; ${tables} create view pool.contacts as select * from pool.vendors;`);
   const lane = client();
   const pool = new DirectPool(lane);
   const keys = new TestKeyRing();
@@ -46,11 +47,12 @@ export async function encryptedWorld(): Promise<EncryptedWorld> {
 }
 
 function ddlOf(table: PgTable): string {
-  const { name, columns, primaryKeys, uniqueConstraints } = getTableConfig(table);
+  const { name, columns, primaryKeys, uniqueConstraints, indexes } = getTableConfig(table);
   const quoted = (of: readonly { readonly name: string }[]) => of.map((column) => `"${column.name}"`).join(', ');
   return `create table pool."${name}" (${[
     ...columns.map((column) => `"${column.name}" ${column.getSQLType()}${column.notNull ? ' not null' : ''}`),
     ...primaryKeys.map((key) => `primary key (${quoted(key.columns)})`),
     ...uniqueConstraints.map((key) => `unique (${quoted(key.columns)})`),
-  ].join(', ')});`;
+  ].join(', ')});
+    ${indexes.map(({ config }) => `create index "${config.name}" on pool."${name}" (${quoted(config.columns as never)});`).join('\n')}`;
 }
