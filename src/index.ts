@@ -12,6 +12,7 @@ export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sin
 export type { Cluster } from './catalog/cluster.ts';
 export type { Placement } from './catalog/placement.ts';
 export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from './connection/credentials.ts';
+export { type AnonymityClass, type IndexReport, reportIndex } from './crypto/index-report.ts';
 export type { Normaliser } from './crypto/normaliser.ts';
 export { type BlindIndex, type BlindIndexOptions, blindIndex } from './database/blind-index.ts';
 export type { CopyToOptions } from './database/copy-options.ts';

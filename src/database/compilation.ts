@@ -14,6 +14,7 @@ import { type IndexComparison, indexComparison, requireIndex, requireSharedIndex
 import { inlineLiteral } from './inline-literal.ts';
 import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
 import { tableKindOf, tenantIdOf } from './table-kind.ts';
+import { type RowFilter, TruncatedMatch } from './truncated-match.ts';
 import { undeclared, unscoped } from './unscoped.ts';
 
 /** What compiling needs of its dialect. */
@@ -37,6 +38,9 @@ export class Compilation {
   /** The tenant's id is one parameter, however often it stands in the text. */
   #tenantIdAt = 0;
   #touchesEncrypted = false;
+  readonly #rowFilters: RowFilter[] = [];
+  /** The chunks of the whole statement: rows of no other select are filtered. */
+  #outermost: readonly unknown[] = [];
   /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no columns of tags. */
   readonly #tagless = new Set<string>();
 
@@ -46,14 +50,14 @@ export class Compilation {
 
   /** @throws {UnscopedQueryError} {@link EncryptedColumnError} {@link NotSupportedError} */
   compile(query: SQL): CompiledQuery {
-    this.#sql(query);
-    return new CompiledQuery([...this.#segments, this.#text], this.#params, this.#touchesEncrypted);
+    this.#outermost = query.queryChunks;
+    this.#sql(query, false, this.#outermost);
+    return new CompiledQuery([...this.#segments, this.#text], this.#params, this.#touchesEncrypted, this.#rowFilters);
   }
 
-  #sql(query: SQL, jsonRow = false): void {
+  #sql(query: SQL, jsonRow = false, chunks: readonly unknown[] = query.queryChunks): void {
     const inline = (query as unknown as { shouldInlineParams: boolean }).shouldInlineParams;
     if (inline) this.#inline += 1;
-    const chunks = query.queryChunks as readonly unknown[];
     const comparison = indexComparison(chunks);
     if (comparison === undefined) this.#chunks(chunks, jsonRow);
     else this.#comparison(comparison);
@@ -76,6 +80,7 @@ export class Compilation {
     else if (chunk instanceof TenantValue) this.#param(executingTenantId, chunk.typed ? '::text' : '');
     else if (chunk instanceof StoredValue) this.#value(chunk.param, true);
     else if (chunk instanceof EncryptedRead) this.#encryptedRead(chunk.column);
+    else if (chunk instanceof TruncatedMatch) this.#truncatedMatch(chunk);
     else if (is(chunk, Name)) this.#name(chunk.value);
     else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
     else if (is(chunk, SQL)) this.#sql(chunk, isJsonRow(chunks, index));
@@ -197,9 +202,9 @@ export class Compilation {
   }
 
   /** In parentheses: whatever stands around it, tags are compared with tags. */
-  #comparison({ column, operator, right }: IndexComparison): void {
+  #comparison({ column, operator, right }: IndexComparison, filtered = false): void {
     const index = requireIndex(column);
-    if (index.truncated) throw truncatedUse(column);
+    if (index.truncated && !filtered) throw truncatedUse(column);
     this.#text += '(';
     this.#tags(column, index);
     this.#text += operator;
@@ -215,6 +220,15 @@ export class Compilation {
       this.#tags(right, requireIndex(right));
     } else this.#tag(right, column, index);
     this.#text += ')';
+  }
+
+  #truncatedMatch({ comparison, fromEnd, owner }: TruncatedMatch): void {
+    const { column } = comparison;
+    if (owner !== this.#outermost || this.#options.mode === 'raw') throw truncatedUse(column);
+    const first = this.#params.length;
+    this.#comparison(comparison, true);
+    const params = Array.from({ length: this.#params.length - first }, (_, i) => first + i);
+    this.#rowFilters.push({ column, fromEnd, params });
   }
 
   #tags(column: EncryptedColumn, { columnName }: ColumnIndex): void {

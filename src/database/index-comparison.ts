@@ -62,6 +62,6 @@ export function truncatedUse(column: EncryptedColumn): EncryptedColumnError {
   return encryptedUse(
     column,
     'be compared here: its index is truncated, and other values have the same tag',
-    'Only a plain select takes it, as a condition of its where; or declare the index without bits.',
+    'It takes a select of columns with eq or inArray among the conditions of its where, without limit, count, group or subquery; or declare the index without bits.',
   );
 }

@@ -29,7 +29,8 @@ export function resolveParams(
   return resolved;
 }
 
-function filled(param: unknown, values: Record<string, unknown>): unknown {
+/** A parameter with its placeholder's value in it, not yet any tenant's. */
+export function filled(param: unknown, values: Record<string, unknown>): unknown {
   if (is(param, Placeholder)) return valueFor(param, values);
   if (is(param, Param) && is(param.value, Placeholder)) {
     const value = valueFor(param.value, values);

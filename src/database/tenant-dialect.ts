@@ -19,6 +19,7 @@ import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-us
 import { withIndexValues } from './index-values.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
 import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
+import { filteredSelect } from './truncated-match.ts';
 import { unscoped } from './unscoped.ts';
 import { requireWritable } from './write-target.ts';
 
@@ -32,7 +33,9 @@ type SetOperator = PgSelectConfig['setOperators'][number];
 export class TenantDialect extends OpenPgDialect {
   static readonly [entityKind]: string = 'TenancyDialect';
 
-  override buildSelectQuery(config: PgSelectConfig): SQL {
+  override buildSelectQuery(given: PgSelectConfig): SQL {
+    const filtered = filteredSelect(given);
+    const config = filtered?.config ?? given;
     checkCtes(config.withList);
     if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
     const { base, joins, predicates } = scopeSources(config.table, config.joins);
@@ -43,6 +46,7 @@ export class TenantDialect extends OpenPgDialect {
       setOperators: [],
     });
     if (base !== undefined) replaceAfter(select, ' from ', base);
+    for (const match of filtered?.matches ?? []) match.owner = select.queryChunks;
     if (config.setOperators.length === 0) return markScoped(select);
     if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll))
       refuseEncryptedFields(config.fields, 'be compared by a set operation');

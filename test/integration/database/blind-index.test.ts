@@ -315,6 +315,98 @@ describe('is refused, never silently empty', () => {
   });
 });
 
+describe('by a truncated index', () => {
+  const cities = ['Köln', 'Bonn', 'Essen', 'Trier', 'Aachen', 'Hamm', 'Unna', 'Kleve'];
+  const seed = () =>
+    as(async () => {
+      await db()
+        .insert(vendors)
+        .values(cities.map((city, i) => ({ id: 100 + i, city })));
+    });
+  const rowsOf = async (where: unknown) =>
+    (
+      await db()
+        .select({ id: vendors.id, city: vendors.city })
+        .from(vendors)
+        .where(where as never)
+        .orderBy(vendors.id)
+    ).map(({ id }) => id);
+
+  it('rows that only share the tag are not answered; control: they are in the database’s answer', async () => {
+    await seed();
+    const [{ n } = { n: 0 }] = await world.admin<{ n: number }[]>`
+      select count(distinct city_index)::int as n from pool.vendors where tenant_id = 'alpha' and id >= 100`;
+    expect(n).toBeLessThanOrEqual(4);
+    await as(async () => {
+      for (let i = 0; i < 4; i += 1) {
+        for (const [j, city] of cities.entries())
+          expect(await rowsOf(and(eq(vendors.city, city.toUpperCase()), sql`${vendors.id} >= 100`))).toEqual([100 + j]);
+      }
+      expect(await rowsOf(inArray(vendors.city, ['bonn', 'trier', 'none']))).toEqual([101, 103]);
+      expect(await rowsOf(and(eq(vendors.city, 'Bonn'), eq(vendors.city, 'Trier')))).toEqual([]);
+      expect(await rowsOf(eq(vendors.city, null as never))).toEqual([]);
+      // The column itself need not be selected.
+      expect(await db().select({ id: vendors.id }).from(vendors).where(eq(vendors.city, 'Hamm'))).toEqual([{ id: 105 }]);
+      const whole = await db().select().from(vendors).where(eq(vendors.city, 'Hamm'));
+      expect(whole).toMatchObject([{ id: 105, city: 'Hamm' }]);
+      expect(Object.keys(whole[0]!)).not.toContain('city$index');
+      expect(await db().query.vendors.findMany({ columns: { id: true }, where: eq(vendors.city, 'Unna') })).toEqual([{ id: 106 }]);
+      const joined = await db()
+        .select({ id: vendors.id, payment: payments.id })
+        .from(vendors)
+        .leftJoin(payments, eq(payments.vendorId, vendors.id))
+        .where(eq(vendors.city, 'Unna'));
+      expect(joined).toEqual([{ id: 106, payment: null }]);
+      const prepared = db()
+        .select({ id: vendors.id })
+        .from(vendors)
+        .where(eq(vendors.city, sql.placeholder('city')))
+        .prepare('by_city');
+      expect(await prepared.execute({ city: 'kleve' })).toEqual([{ id: 107 }]);
+      expect(await prepared.execute({ city: 'essen' })).toEqual([{ id: 102 }]);
+    });
+  });
+
+  const same = () => eq(vendors.city, 'Köln');
+  const select = () => db().select({ id: vendors.id }).from(vendors).where(same()).$dynamic();
+  const refused: Record<string, () => { toSQL(): unknown }> = {
+    limit: () => select().limit(1),
+    offset: () => select().offset(1),
+    'group by': () => select().groupBy(vendors.id),
+    'a count': () => db().select({ n: count() }).from(vendors).where(same()),
+    distinct: () => db().selectDistinct({ id: vendors.id }).from(vendors).where(same()),
+    'a set operation': () => select().unionAll(select()),
+    'a subquery': () => db().select({ id: payments.id }).from(payments).where(inArray(payments.vendorId, select())),
+    'a subquery in from': () => {
+      const q = select().as('q');
+      return db().select({ id: q.id }).from(q);
+    },
+    or: () =>
+      db()
+        .select({ id: vendors.id })
+        .from(vendors)
+        .where(or(same(), eq(vendors.id, 1))),
+    not: () => db().select({ id: vendors.id }).from(vendors).where(not(same())),
+    ne: () => db().select({ id: vendors.id }).from(vendors).where(ne(vendors.city, 'Köln')),
+    'a join’s condition': () => db().select({ id: vendors.id }).from(payments).innerJoin(vendors, same()),
+    'a join of itself': () => db().select({ id: vendors.id }).from(vendors).where(eq(vendors.city, vendors.city)),
+    'a relational first': () => db().query.vendors.findFirst({ where: same() }),
+    'a relational query with relations': () => db().query.vendors.findMany({ where: same(), with: { payments: true } }),
+  };
+  for (const [name, make] of Object.entries(refused)) {
+    it(`${name} is refused`, async () => {
+      await as(async () => {
+        for (let i = 0; i < 3; i += 1) expect(() => make().toSQL()).toThrow(/truncated/);
+      });
+    });
+  }
+
+  it('a count of the table and raw SQL are refused', async () => {
+    await expect(as(async () => await db().$count(vendors, same()))).rejects.toThrow(/truncated/);
+    await expect(as(async () => await world.scoped.sql`select id from ${vendors} where ${same()}`)).rejects.toThrow(/truncated/);
+  });
+});
+
 it('tags are the tenant’s, the column’s and the definition’s own, and tell no plaintext', async () => {
   const rows = await world.admin.unsafe<Record<string, unknown>[]>(
     `select v.tenant_id, v.iban_index, v.email_index, v.city_index, p.payee_index, p.other_index from pool.vendors v
