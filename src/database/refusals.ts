@@ -2,6 +2,7 @@ import type { AuditEntry } from '../audit/audit-event.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import {
   CrossTenantAccessError,
+  DecryptionError,
   NoTenantError,
   PolicyViolationError,
   type TenancyError,
@@ -58,8 +59,8 @@ export class Refusals {
   }
 
   /**
-   * What to throw for an error that a statement met: refusals that reached for another tenant are recorded first, everything else
-   * passes as it is.
+   * What to throw for an error that a statement met: refusals that reached for another tenant, and values that did not open, are recorded
+   * first, everything else passes as it is.
    */
   async audited(error: unknown, scope: Scope, text: string): Promise<unknown> {
     if (error instanceof CrossTenantAccessError && error.auditId === undefined) {
@@ -75,6 +76,12 @@ export class Refusals {
         { action: 'query.policy', targetTenantId, errorCode: error.sqlState, ...statement(scope, text) },
         (noted) =>
           new PolicyViolationError(bare(error), error.failure, { cause: error, ...noted, tenantId: scope.tenant.id, hint: error.hint }),
+      );
+    }
+    if (error instanceof DecryptionError && error.auditId === undefined) {
+      return this.#recorded(
+        { action: 'key', errorCode: error.code, ...statement(scope, text) },
+        (noted) => new DecryptionError(bare(error), { ...noted, tenantId: scope.tenant.id, hint: error.hint }),
       );
     }
     return error;
