@@ -333,7 +333,7 @@ export class KeyManagerError extends TenancyError {
   }
 }
 
-/** Raised when a ciphertext can't be opened; deliberately one error for every reason (docs/encryption.md, "The stored value"). */
+/** Raised when a ciphertext can't be opened; deliberately one error for every reason (docs/encryption.md, "The stored value"). In a query it is audited. */
 export class DecryptionError extends TenancyError {
   override readonly code = 'DECRYPTION';
 }
@@ -389,7 +389,8 @@ export interface IsolationFinding {
 }
 
 /**
- * Raised by `assertIsolated` when one tenant could do something to another's rows, or when nothing could be tried; a test framework
+ * Raised by `assertIsolated` when one tenant could do something to another's rows, by `assertEncrypted` when a ciphertext opened outside its
+ * place, and by both when nothing could be tried; a test framework
  * prints its message, which lists what got through.
  */
 export class IsolationError extends TenancyError {

@@ -12,10 +12,15 @@ export { type LineStream, StdoutAuditSink } from './audit-store/stdout-audit-sin
 export type { Cluster } from './catalog/cluster.ts';
 export type { Placement } from './catalog/placement.ts';
 export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from './connection/credentials.ts';
+export { type AnonymityClass, type IndexReport, reportIndex } from './crypto/index-report.ts';
+export type { Normaliser } from './crypto/normaliser.ts';
+export { type BlindIndex, type BlindIndexOptions, blindIndex } from './database/blind-index.ts';
 export type { CopyToOptions } from './database/copy-options.ts';
 export { encryptedBytes } from './database/encrypted-bytes.ts';
-export type { EncryptedColumnBuilder } from './database/encrypted-column.ts';
+export type { EncryptedColumnBuilder, EncryptedColumnOptions, IndexedColumnOptions, IndexOption } from './database/encrypted-column.ts';
+export { encryptedDate } from './database/encrypted-date.ts';
 export { encryptedJson } from './database/encrypted-json.ts';
+export { encryptedNumber } from './database/encrypted-number.ts';
 export { encryptedText } from './database/encrypted-text.ts';
 export type { RawQuery } from './database/raw-query.ts';
 export type { RawSql } from './database/raw-sql.ts';

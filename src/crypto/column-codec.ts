@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { DecryptionError, EncryptedColumnError } from '../errors.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
+import { padded, unpadded } from './padding.ts';
 import type { TenantKeys } from './tenant-keys.ts';
 import { Xaes256Gcm } from './xaes-256-gcm.ts';
 
@@ -16,12 +17,13 @@ export interface ColumnPlace {
 
 const format = 0xe1;
 const rowBound = 0x01;
+const paddedFlag = 0x02;
 const versionAt = 2;
 const nonceAt = 6;
 const commitmentAt = nonceAt + Xaes256Gcm.nonceLength;
 const ciphertextAt = commitmentAt + Xaes256Gcm.commitmentLength;
 
-/** How many bytes an encrypted value is longer than its plaintext: 78. */
+/** How many bytes an encrypted value is longer than its plaintext, padding included: 78. */
 export const columnOverhead = ciphertextAt + Xaes256Gcm.tagLength;
 
 const loneSurrogate = /\p{Surrogate}/u;
@@ -32,7 +34,7 @@ const loneSurrogate = /\p{Surrogate}/u;
  * | offset | bytes | field |
  * |---|---|---|
  * | 0 | 1 | format: `0xe1`, which means this table |
- * | 1 | 1 | flags: bit 0 is set when the value is bound to its row; the others are 0 |
+ * | 1 | 1 | flags: bit 0 is set when the value is bound to its row, bit 1 when it is padded; the others are 0 |
  * | 2 | 4 | data key version, u32 big-endian, from 1 |
  * | 6 | 24 | nonce, random |
  * | 30 | 32 | key commitment |
@@ -40,15 +42,21 @@ const loneSurrogate = /\p{Surrogate}/u;
  * | 62 + n | 16 | tag |
  *
  * Encryption and commitment are KC-XAES-256-GCM ({@link Xaes256Gcm}). The AAD is {@link lengthPrefixed} of `tenancy.column`, the format
- * and flag bytes, tenant id, table, column, key version (u32) and, when bound, row id.
+ * and flag bytes, tenant id, table, column, key version (u32) and, when bound, row id. A padded plaintext is the value, `0x80` and zeros up
+ * to a multiple (ISO/IEC 7816-4).
  *
+ * @param padTo the multiple, in bytes, that the plaintext's length is rounded up to; without it the length shows
  * @throws {EncryptedColumnError} when the tenant has no data key of its current version, or the row id is empty or not well-formed Unicode
  * @example
  * ```ts
  * const bytes = encryptValue(keys, { table: 'products', column: 'supplier_iban' }, Buffer.from('DE89 …'));
  * ```
  */
-export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Buffer): Buffer {
+export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Buffer, padTo?: number): Buffer {
+  return seal(keys, place, padTo === undefined ? plaintext : padded(plaintext, padTo), padTo === undefined ? 0 : paddedFlag);
+}
+
+function seal(keys: TenantKeys, place: ColumnPlace, plaintext: Buffer, flags: number): Buffer {
   const version = keys.currentVersion;
   const key = keys.dataKey(version);
   if (key === undefined) {
@@ -71,7 +79,7 @@ export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Bu
   }
   const header = Buffer.allocUnsafe(ciphertextAt);
   header[0] = format;
-  header[1] = place.rowId === undefined ? 0 : rowBound;
+  header[1] = flags | (place.rowId === undefined ? 0 : rowBound);
   header.writeUInt32BE(version, versionAt);
   const nonce = randomFillSync(header.subarray(nonceAt, commitmentAt));
   const { commitment, ciphertext, tag } = Xaes256Gcm.for(key).seal(nonce, plaintext, aadOf(keys.tenantId, place, header));
@@ -89,7 +97,21 @@ export function encryptValue(keys: TenantKeys, place: ColumnPlace, plaintext: Bu
  * ```
  */
 export function decryptValue(keys: TenantKeys, place: ColumnPlace, ciphertext: Buffer): Buffer {
-  return open(keys, place, ciphertext) ?? refuse(keys.tenantId, place);
+  return withoutPadding(open(keys, place, ciphertext), ciphertext) ?? refuse(keys.tenantId, place);
+}
+
+function withoutPadding(plaintext: Buffer | undefined, ciphertext: Buffer): Buffer | undefined {
+  return plaintext === undefined || (ciphertext[1]! & paddedFlag) === 0 ? plaintext : unpadded(plaintext);
+}
+
+/**
+ * Encrypts a stored value anew with the current data key, its padding as it was: what a rotation that rewrites rows does.
+ *
+ * @throws {DecryptionError} as {@link decryptValue} @throws {EncryptedColumnError} as {@link encryptValue}
+ */
+export function reencryptValue(keys: TenantKeys, place: ColumnPlace, ciphertext: Buffer): Buffer {
+  const plaintext = open(keys, place, ciphertext) ?? refuse(keys.tenantId, place);
+  return seal(keys, place, plaintext, ciphertext[1]! & paddedFlag);
 }
 
 /**
@@ -122,7 +144,7 @@ function isRowId(rowId: string): boolean {
 }
 
 function isWellFormed(bytes: Buffer): boolean {
-  return bytes.byteLength >= columnOverhead && bytes[0] === format && (bytes[1]! & ~rowBound) === 0;
+  return bytes.byteLength >= columnOverhead && bytes[0] === format && (bytes[1]! & ~(rowBound | paddedFlag)) === 0;
 }
 
 /** The flags come from the bytes and the row id from the place: a value of an unbound column opens in no bound one, nor the other way round. */

@@ -1,7 +1,7 @@
 import { Column, entityKind, is, Name, Param, SQL, StringChunk, Subquery, View, WithSubquery } from 'drizzle-orm';
 import { PgSelectBase, PgTable } from 'drizzle-orm/pg-core';
 import { StoredValue, TableChunk } from './chunks.ts';
-import { Deferred, EncryptedValue, GivenTenantId } from './deferred.ts';
+import { BlindIndexValue, Deferred, EncryptedValue, GivenTenantId } from './deferred.ts';
 import { LazySql } from './lazy-sql.ts';
 
 /**
@@ -25,8 +25,9 @@ export const chunkKind = {
   tableChunk: 13,
   encryptedValue: 14,
   givenTenantId: 15,
-  value: 16,
-  opaque: 17,
+  blindIndexValue: 16,
+  value: 17,
+  opaque: 18,
 } as const;
 
 export type ChunkKind = (typeof chunkKind)[keyof typeof chunkKind];
@@ -60,6 +61,7 @@ const exact = new Map<object, ChunkKind>([
   [StoredValue.prototype, chunkKind.stored],
   [TableChunk.prototype, chunkKind.tableChunk],
   [EncryptedValue.prototype, chunkKind.encryptedValue],
+  [BlindIndexValue.prototype, chunkKind.blindIndexValue],
   [GivenTenantId.prototype, chunkKind.givenTenantId],
   [Object.prototype, chunkKind.value],
   [Date.prototype, chunkKind.value],

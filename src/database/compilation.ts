@@ -1,15 +1,20 @@
 import { Column, is, isSQLWrapper, Name, Param, Placeholder, SQL, StringChunk, Subquery, Table, View } from 'drizzle-orm';
 import { isPgEnum } from 'drizzle-orm/pg-core';
+import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { NotSupportedError } from '../errors.ts';
+import { BlindIndexColumn } from './blind-index-column.ts';
 import { EncryptedRead, isScoped, StoredValue, TableChunk, TenantPredicate, TenantValue } from './chunks.ts';
+import type { ColumnIndex } from './column-index.ts';
 import { CompiledQuery } from './compiled-query.ts';
-import { EncryptedValue, executingTenantId } from './deferred.ts';
+import { BlindIndexValue, EncryptedValue, executingTenantId } from './deferred.ts';
 import { isAlias, originalNameOf, type Relation, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { encryptedUse } from './encrypted-use.ts';
+import { type IndexComparison, indexComparison, requireIndex, requireSharedIndex, truncatedUse } from './index-comparison.ts';
 import { inlineLiteral } from './inline-literal.ts';
 import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
 import { tableKindOf, tenantIdOf } from './table-kind.ts';
+import { type RowFilter, TruncatedMatch } from './truncated-match.ts';
 import { undeclared, unscoped } from './unscoped.ts';
 
 /** What compiling needs of its dialect. */
@@ -33,6 +38,11 @@ export class Compilation {
   /** The tenant's id is one parameter, however often it stands in the text. */
   #tenantIdAt = 0;
   #touchesEncrypted = false;
+  readonly #rowFilters: RowFilter[] = [];
+  /** The chunks of the whole statement: rows of no other select are filtered. */
+  #outermost: readonly unknown[] = [];
+  /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no columns of tags. */
+  readonly #tagless = new Set<string>();
 
   constructor(options: CompilationOptions) {
     this.#options = options;
@@ -40,20 +50,26 @@ export class Compilation {
 
   /** @throws {UnscopedQueryError} {@link EncryptedColumnError} {@link NotSupportedError} */
   compile(query: SQL): CompiledQuery {
-    this.#sql(query);
-    return new CompiledQuery([...this.#segments, this.#text], this.#params, this.#touchesEncrypted);
+    this.#outermost = query.queryChunks;
+    this.#sql(query, false, this.#outermost);
+    return new CompiledQuery([...this.#segments, this.#text], this.#params, this.#touchesEncrypted, this.#rowFilters);
   }
 
-  #sql(query: SQL, jsonRow = false): void {
+  #sql(query: SQL, jsonRow = false, chunks: readonly unknown[] = query.queryChunks): void {
     const inline = (query as unknown as { shouldInlineParams: boolean }).shouldInlineParams;
     if (inline) this.#inline += 1;
-    const chunks = query.queryChunks as readonly unknown[];
+    const comparison = indexComparison(chunks);
+    if (comparison === undefined) this.#chunks(chunks, jsonRow);
+    else this.#comparison(comparison);
+    if (inline) this.#inline -= 1;
+  }
+
+  #chunks(chunks: readonly unknown[], jsonRow: boolean): void {
     for (let i = 0; i < chunks.length; i += 1) {
       const chunk = chunks[i];
       if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk);
       else this.#chunk(chunks, i, chunk);
     }
-    if (inline) this.#inline -= 1;
   }
 
   #chunk(chunks: readonly unknown[], index: number, chunk: unknown): void {
@@ -64,6 +80,7 @@ export class Compilation {
     else if (chunk instanceof TenantValue) this.#param(executingTenantId, chunk.typed ? '::text' : '');
     else if (chunk instanceof StoredValue) this.#value(chunk.param, true);
     else if (chunk instanceof EncryptedRead) this.#encryptedRead(chunk.column);
+    else if (chunk instanceof TruncatedMatch) this.#truncatedMatch(chunk);
     else if (is(chunk, Name)) this.#name(chunk.value);
     else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
     else if (is(chunk, SQL)) this.#sql(chunk, isJsonRow(chunks, index));
@@ -93,7 +110,14 @@ export class Compilation {
     this.#text = '';
   }
 
+  /** Inside a relational query's join its table goes by the name that the join has outside: the last one counts. */
+  #range(table: Relation): void {
+    if (is(table, View)) this.#tagless.add(rangeNameOf(table));
+    else this.#tagless.delete(rangeNameOf(table));
+  }
+
   #qualified(table: Relation): void {
+    this.#range(table);
     const schema = schemaOf(table);
     if (schema === undefined) {
       this.#tenantSchema();
@@ -144,6 +168,7 @@ export class Compilation {
       });
     }
     if (use === 'read' && kind === 'tenant' && this.#options.mode === 'scoped') return this.#filtered(table, !aliasFollows(chunks, index));
+    this.#range(table);
     const schema = schemaOf(table);
     if (schema !== undefined && (use !== 'mention' || !isAlias(table))) {
       this.#name(schema);
@@ -164,7 +189,7 @@ export class Compilation {
     this.#column(column);
   }
 
-  #column(column: Column): void {
+  #column(column: Column, name = column.name): void {
     const { table } = column;
     const schema = schemaOf(table);
     if (schema !== undefined && !isAlias(table)) {
@@ -173,7 +198,58 @@ export class Compilation {
     }
     this.#name(rangeNameOf(table));
     this.#text += '.';
-    this.#name(column.name);
+    this.#name(name);
+  }
+
+  /** In parentheses: whatever stands around it, tags are compared with tags. */
+  #comparison({ column, operator, right }: IndexComparison, filtered = false): void {
+    const index = requireIndex(column);
+    if (index.truncated && !filtered) throw truncatedUse(column);
+    this.#text += '(';
+    this.#tags(column, index);
+    this.#text += operator;
+    if (Array.isArray(right)) {
+      if (right.length === 0) throw encryptedUse(column, 'be looked for in an empty list');
+      right.forEach((value, i) => {
+        this.#text += i === 0 ? '(' : ', ';
+        this.#tag(value, column, index);
+      });
+      this.#text += ')';
+    } else if (right instanceof EncryptedColumn) {
+      requireSharedIndex(column, right);
+      this.#tags(right, requireIndex(right));
+    } else this.#tag(right, column, index);
+    this.#text += ')';
+  }
+
+  #truncatedMatch({ comparison, fromEnd, owner }: TruncatedMatch): void {
+    const { column } = comparison;
+    if (owner !== this.#outermost || this.#options.mode === 'raw') throw truncatedUse(column);
+    const first = this.#params.length;
+    this.#comparison(comparison, true);
+    const params = Array.from({ length: this.#params.length - first }, (_, i) => first + i);
+    this.#rowFilters.push({ column, fromEnd, params });
+  }
+
+  #tags(column: EncryptedColumn, { columnName }: ColumnIndex): void {
+    if (this.#tagless.has(rangeNameOf(column.table)))
+      throw encryptedUse(column, 'be compared through a subquery or a view', 'Compare it inside, where its table is selected from.');
+    this.#column(column as unknown as Column, columnName);
+  }
+
+  #tag(given: unknown, column: EncryptedColumn, index: ColumnIndex): void {
+    const param = is(given, Placeholder) ? new Param(given, index) : given;
+    if (!is(param, Param)) throw encryptedUse(column, 'be compared with SQL: the database has no key');
+    const { value } = param;
+    const encoder = param.encoder instanceof EncryptedColumn ? index : param.encoder;
+    if (is(value, Placeholder)) {
+      this.#touchesEncrypted = true;
+      return this.#param(new Param(value, index));
+    }
+    const tag: unknown = value === null ? null : encoder.mapToDriverValue(value);
+    if (tag !== null && !(tag instanceof BlindIndexValue)) throw encryptedUse(column, 'be compared with a value of another type');
+    if (tag !== null) this.#touchesEncrypted = true;
+    this.#param(tag);
   }
 
   #list(chunks: readonly unknown[], index: number, list: readonly unknown[]): void {
@@ -196,6 +272,7 @@ export class Compilation {
       this.#sql(sql);
       this.#text += ') ';
     }
+    this.#tagless.add(alias);
     this.#name(alias);
   }
 
@@ -225,17 +302,19 @@ export class Compilation {
   #value(param: Param, stored: boolean): void {
     const { value, encoder } = param;
     if (is(value, Placeholder)) {
-      if (encoder instanceof EncryptedColumn) this.#encryptedValue(encoder, stored);
+      if (encoder instanceof EncryptedColumn || encoder instanceof BlindIndexColumn) this.#encryptedValue(encoder, stored);
       return this.#param(param);
     }
     const mapped: unknown = value === null ? null : encoder.mapToDriverValue(value);
     if (is(mapped, SQL)) return this.#sql(mapped);
     if (mapped instanceof EncryptedValue) this.#encryptedValue(mapped.place, stored);
+    if (mapped instanceof BlindIndexValue) this.#encryptedValue(mapped.definition, stored);
     this.#param(mapped);
   }
 
-  #encryptedValue(of: EncryptedColumn | EncryptedValue['place'], stored: boolean): void {
-    if (!stored) throw encryptedUse(of, 'be compared: equal values encrypt differently');
+  #encryptedValue(of: EncryptedColumn | BlindIndexColumn | ColumnPlace, stored: boolean): void {
+    if (!stored)
+      throw encryptedUse(of instanceof BlindIndexColumn ? of.index.definition : of, 'be compared: equal values encrypt differently');
     this.#touchesEncrypted = true;
   }
 

@@ -1,5 +1,6 @@
 import type { Query } from 'drizzle-orm';
 import { StatementShape } from './statement-shape.ts';
+import type { RowFilter } from './truncated-match.ts';
 
 /**
  * A compiled statement whose tenant's schema is still open: the text is cut where the schema's name goes, and filled in when the
@@ -11,13 +12,21 @@ export class CompiledQuery implements Query {
   readonly params: unknown[];
   /** Whether keys will be needed, to write or to read. */
   readonly touchesEncrypted: boolean;
+  /** What its rows are checked by before they are mapped. */
+  readonly rowFilters: readonly RowFilter[];
   readonly #shape: StatementShape;
 
-  constructor(segments: readonly string[] | StatementShape, params: unknown[], touchesEncrypted: boolean) {
+  constructor(
+    segments: readonly string[] | StatementShape,
+    params: unknown[],
+    touchesEncrypted: boolean,
+    rowFilters: readonly RowFilter[] = [],
+  ) {
     const shape = segments instanceof StatementShape ? segments : new StatementShape(segments);
     this.sql = shape.sql;
     this.params = params;
     this.touchesEncrypted = touchesEncrypted;
+    this.rowFilters = rowFilters;
     this.#shape = shape;
   }
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { TagDefinition } from '../crypto/blind-tag.ts';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { NotSupportedError } from '../errors.ts';
 
@@ -53,11 +54,32 @@ export class ComputedTenantId extends Deferred {
 export class EncryptedValue extends Deferred {
   protected readonly label = 'encrypted value';
   readonly place: ColumnPlace;
+  /** The multiple, in bytes, that the plaintext's length is rounded up to. */
+  readonly padTo: number | undefined;
   readonly #plaintext: Buffer;
 
-  constructor(place: ColumnPlace, plaintext: Buffer) {
+  constructor(place: ColumnPlace, plaintext: Buffer, padTo?: number) {
     super();
     this.place = place;
+    this.padTo = padTo;
+    this.#plaintext = plaintext;
+  }
+
+  get plaintext(): Buffer {
+    return this.#plaintext;
+  }
+}
+
+/** A plaintext on its way into a blind index, or compared with one: its tag is made of it. */
+export class BlindIndexValue extends Deferred {
+  protected readonly label = 'blind index value';
+  readonly definition: TagDefinition;
+  readonly #plaintext: Buffer;
+
+  /** @param plaintext normalised */
+  constructor(definition: TagDefinition, plaintext: Buffer) {
+    super();
+    this.definition = definition;
     this.#plaintext = plaintext;
   }
 

@@ -126,6 +126,10 @@ export const mapResultRow = (
   }
 ).mapResultRow;
 
+/** A selection's fields, one after another, with the path of each. */
+export const orderSelectedFields = (drizzle as unknown as { orderSelectedFields(fields: PgSelectConfig['fields']): SelectedFieldsOrdered })
+  .orderSelectedFields;
+
 /** PgDialect as far as scoping calls or overrides it, the parts that it keeps private included. */
 export interface OpenDialect {
   readonly casing: { getColumnCasing(column: Column): string };

@@ -1,18 +1,33 @@
 import { entityKind } from 'drizzle-orm';
 import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
+import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
+import { BlindIndex } from './blind-index.ts';
+import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
 import { originalNameOf } from './drizzle-internals.ts';
+import type { PlaintextFormat } from './plaintext-format.ts';
 import { tableKindOf } from './table-kind.ts';
 
-/** How a column's values become bytes and come back. */
-export interface PlaintextFormat<T> {
-  /** @returns undefined when the value is not of the column's type */
-  encode(value: unknown): Buffer | undefined;
-  decode(plaintext: Buffer): T;
+/** What every encrypted column may be told. */
+export interface EncryptedColumnOptions {
+  /**
+   * Rounds the plaintext's length up to a multiple of so many bytes, from 2 to 65,536, so that the ciphertext's tells less. One byte at least
+   * is added. Values that were written before, or with another multiple, stay readable. Not padded unless told.
+   */
+  readonly pad?: number | undefined;
 }
+
+/** What an encrypted column whose values are all of one length may be told. */
+export interface IndexOption {
+  /** Lets queries compare the column for equality; see {@link blindIndex}. */
+  readonly index?: BlindIndex | undefined;
+}
+
+/** What an encrypted column that can be searched may be told. */
+export interface IndexedColumnOptions extends EncryptedColumnOptions, IndexOption {}
 
 interface EncryptedConfig<TName extends string, TData> {
   name: TName;
@@ -29,11 +44,18 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   readonly format: PlaintextFormat<unknown>;
   /** The table whose column this is, whatever alias or view a query reads it through. */
   readonly home: string;
+  /** The multiple, in bytes, that plaintexts are padded to. */
+  readonly padTo: number | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>) {
+  /** What the column can be compared by. */
+  readonly index: ColumnIndex | undefined;
+
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index }: IndexedColumnOptions) {
     super(table as never, config);
     this.format = format;
+    this.padTo = pad;
     this.home = originalNameOf(table);
+    this.index = index && new ColumnIndex(this.home, this.name, index, format);
   }
 
   override getSQLType(): string {
@@ -43,11 +65,11 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   override mapToDriverValue(value: never): never {
     const plaintext = this.format.encode(value);
     if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${labelOf(this)} was given a value of another type.`, {
+      throw new EncryptedColumnError(`${labelOf(this)} was given a value that is not ${this.format.expects}.`, {
         hint: 'Give what the column’s TypeScript type says.',
       });
     }
-    return new EncryptedValue(this.place(), plaintext) as never;
+    return new EncryptedValue(this.place(), plaintext, this.padTo) as never;
   }
 
   override mapFromDriverValue(value: never): never {
@@ -66,7 +88,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 }
 
 /**
- * What `encryptedText`, `encryptedJson` and `encryptedBytes` return: drizzle's builder of a column whose values are `TData`.
+ * What `encryptedText` and its like return: drizzle's builder of a column whose values are `TData`.
  *
  * @example
  * ```ts
@@ -79,15 +101,45 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   static override readonly [entityKind]: string = 'TenancyEncryptedColumnBuilder';
   readonly #format: PlaintextFormat<TData>;
 
-  constructor(name: TName, format: PlaintextFormat<TData>) {
+  readonly #options: IndexedColumnOptions;
+
+  /** @throws {ConfigurationError} when the padding is none, or the index one that the type of the values can't have */
+  constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
+    if (options.pad !== undefined) requirePadding(options.pad);
+    checkIndex(options.index, format);
     this.#format = format;
+    this.#options = Object.freeze({ ...options });
+  }
+
+  /** Whether the column can be compared. */
+  get indexed(): boolean {
+    return this.#options.index !== undefined;
   }
 
   /** drizzle calls this when the table is made. */
   build(table: AnyPgTable): EncryptedColumn {
-    return new EncryptedColumn(table, this.config as never, this.#format);
+    return new EncryptedColumn(table, this.config as never, this.#format, this.#options);
   }
+}
+
+function checkIndex(index: BlindIndex | undefined, format: PlaintextFormat<unknown>): void {
+  if (index === undefined) return;
+  if (!(index instanceof BlindIndex) || format.indexed === undefined) {
+    throw new ConfigurationError('An encrypted column was given an index that it can’t have.', {
+      hint: 'Write index: blindIndex(…) on encryptedText, encryptedNumber, encryptedDate or encryptedBytes.',
+    });
+  }
+  if (index.normalise !== 'exact' && format.expects !== 'text') {
+    throw new ConfigurationError(`A blind index of values that are ${format.expects} has a normaliser for texts.`, {
+      hint: 'Leave normalise out.',
+    });
+  }
+}
+
+/** A column's name and options from a builder's arguments, in drizzle's way: either may be left out. */
+export function namedOptions<T extends object>(name: string | T, options: T | undefined): { readonly name: string; readonly options: T } {
+  return typeof name === 'string' ? { name, options: options ?? ({} as T) } : { name: '', options: name };
 }
 
 /** Not a private method: drizzle's aliases are proxies, which have none. */

@@ -5,10 +5,10 @@ import { columnsOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { testedForNull } from './raw-fragment.ts';
 
-const hint = 'Select it as a field of its own and compare in the service; in SQL only isNull and isNotNull work on it.';
+const defaultHint = 'Select it as a field of its own and compare in the service; in SQL only isNull and isNotNull work on it.';
 
 /** The error for a use of an encrypted column that can't work on ciphertext. */
-export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string): EncryptedColumnError {
+export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string, hint = defaultHint): EncryptedColumnError {
   const { table, column } = of instanceof EncryptedColumn ? of.place() : of;
   return new EncryptedColumnError(`${table}.${column} is encrypted and can't ${what}.`, { hint });
 }

@@ -15,6 +15,7 @@ import { beginCopy, requireNoCopy } from './copy-in-progress.ts';
 import { type CopyToOptions, copyText } from './copy-options.ts';
 import { CopyRows } from './copy-rows.ts';
 import { KeysNeeded, withDecryptionKeys } from './decryption.ts';
+import { withoutFalseMatches } from './false-matches.ts';
 import { HeldTransaction } from './held-transaction.ts';
 import type { Refusals } from './refusals.ts';
 import { resolveParams } from './resolve-params.ts';
@@ -95,7 +96,9 @@ export class QueryExecutor {
       active?.end(result);
       scope.grant?.work.add(result);
       if (this.#silent !== undefined && result.rowCount === 0) this.#silent.note(route, scope, query.sql, statement);
-      return this.#mapped(tenantId, keys, result, request.map);
+      return this.#mapped(tenantId, keys, result, (answer) =>
+        request.map(query.rowFilters.length === 0 ? answer : withoutFalseMatches(query, request.values, answer)),
+      );
     } catch (error) {
       active?.fail(error);
       throw await this.#refusals.audited(error, scope, query.sql);

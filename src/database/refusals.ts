@@ -59,8 +59,8 @@ export class Refusals {
   }
 
   /**
-   * What to throw for an error that a statement met: refusals that reached for another tenant are recorded first, everything else
-   * passes as it is.
+   * What to throw for an error that a statement met: refusals that reached for another tenant, and values that did not open, are recorded
+   * first, everything else passes as it is.
    */
   async audited(error: unknown, scope: Scope, text: string): Promise<unknown> {
     if (error instanceof CrossTenantAccessError && error.auditId === undefined) {

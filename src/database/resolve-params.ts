@@ -1,12 +1,13 @@
 import { is, Param, Placeholder } from 'drizzle-orm';
+import { blindTag } from '../crypto/blind-tag.ts';
 import { encryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { ConfigurationError, CrossTenantAccessError } from '../errors.ts';
-import { ComputedTenantId, Deferred, EncryptedValue, ExecutingTenantId, GivenTenantId } from './deferred.ts';
+import { BlindIndexValue, ComputedTenantId, Deferred, EncryptedValue, ExecutingTenantId, GivenTenantId } from './deferred.ts';
 
 /**
  * Turns a compiled statement's parameters into what the driver takes, for one tenant: placeholders are filled, given tenant ids
- * checked, encrypted values encrypted.
+ * checked, encrypted values encrypted and their tags made.
  *
  * @throws {CrossTenantAccessError} when a given tenant id is not the executing tenant's
  * @throws {ConfigurationError} when a placeholder has no value
@@ -28,7 +29,8 @@ export function resolveParams(
   return resolved;
 }
 
-function filled(param: unknown, values: Record<string, unknown>): unknown {
+/** A parameter with its placeholder's value in it, not yet any tenant's. */
+export function filled(param: unknown, values: Record<string, unknown>): unknown {
   if (is(param, Placeholder)) return valueFor(param, values);
   if (is(param, Param) && is(param.value, Placeholder)) {
     const value = valueFor(param.value, values);
@@ -49,7 +51,8 @@ function resolve(param: unknown, tenantId: string, keys: TenantKeys | undefined)
   if (param instanceof ExecutingTenantId) return tenantId;
   if (param instanceof GivenTenantId) return checkedTenantId(param.value, tenantId);
   if (param instanceof ComputedTenantId) throw foreign(tenantId, 'A query computes tenant_id in SQL', undefined);
-  if (param instanceof EncryptedValue) return encryptValue(keys as TenantKeys, param.place, param.plaintext);
+  if (param instanceof EncryptedValue) return encryptValue(keys as TenantKeys, param.place, param.plaintext, param.padTo);
+  if (param instanceof BlindIndexValue) return blindTag(keys as TenantKeys, param.definition, param.plaintext);
   if (Array.isArray(param)) return param.map((element) => resolve(element, tenantId, keys));
   return param;
 }

@@ -1,4 +1,5 @@
 import type { SelectedFieldsOrdered } from 'drizzle-orm/pg-core';
+import { withoutIndexColumns } from './blind-index-column.ts';
 import { type RowMapping, rowClosures } from './row-closures.ts';
 import { canGenerateCode, rowCode } from './row-code.ts';
 import { type JoinsNotNullable, type RowLayout, rowLayout } from './row-layout.ts';
@@ -19,11 +20,15 @@ export class RowMapper {
   readonly #layout: RowLayout;
   readonly #generate: boolean;
   #mapping: RowMapping;
+  /** Whether the selection names index columns, which are not read. */
+  readonly #narrowed: boolean;
   #rows = 0;
   #generated = false;
 
   constructor(fields: SelectedFieldsOrdered, joinsNotNullable: JoinsNotNullable, { generate = canGenerateCode() }: RowMapperOptions = {}) {
-    this.#layout = rowLayout(fields, joinsNotNullable);
+    const read = withoutIndexColumns(fields);
+    this.#narrowed = read !== fields;
+    this.#layout = rowLayout(read, joinsNotNullable);
     this.#generate = generate;
     this.#mapping = rowClosures(this.#layout);
   }
@@ -42,6 +47,6 @@ export class RowMapper {
         this.#generated = true;
       }
     }
-    return this.#mapping(rows, fields);
+    return this.#mapping(rows, this.#narrowed ? withoutIndexColumns(fields) : fields);
   }
 }

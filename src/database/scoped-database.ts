@@ -12,6 +12,7 @@ import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { BlindIndexColumn } from './blind-index-column.ts';
 import { CachingDialect } from './caching-dialect.ts';
 import { QueryExecutor } from './query-executor.ts';
 import { createRawSql, type RawSql } from './raw-sql.ts';
@@ -91,11 +92,21 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
   const sessions = new SessionPool({
     dialect: new CachingDialect(options.shapeCache),
     executor,
-    schema: { fullSchema: options.schema, schema: tables as TablesRelationalConfig, tableNamesMap },
+    schema: { fullSchema: options.schema, schema: readable(tables as TablesRelationalConfig), tableNamesMap },
   });
   return Object.freeze({
     db: new TenantDatabase(() => sessions.current()) as unknown as ScopedPgDatabase<TSchema>,
     sql: createRawSql(() => sessions.current().rawRunner),
     transaction: createRunTransaction<TSchema>(sessions, options.telemetry),
   });
+}
+
+/** The tables as relational queries see them: without the columns of blind indexes. */
+function readable(tables: TablesRelationalConfig): TablesRelationalConfig {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, table]) => {
+      const columns = Object.entries(table.columns).filter(([, column]) => !(column instanceof BlindIndexColumn));
+      return [name, { ...table, columns: Object.fromEntries(columns) }];
+    }),
+  );
 }

@@ -1,11 +1,13 @@
 import { is, Param, type Placeholder, SQL, StringChunk, sql } from 'drizzle-orm';
 import type { PgColumn, PgSelectConfig, PgTable } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
+import { BlindIndexColumn } from './blind-index-column.ts';
 import { StoredValue, TenantValue } from './chunks.ts';
 import { ComputedTenantId, GivenTenantId } from './deferred.ts';
 import { columnsOf, defaultsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { encryptedUse } from './encrypted-use.ts';
+import { withIndexValues } from './index-values.ts';
 import { tenantIdKey } from './table-kind.ts';
 import { TenantIdColumn } from './tenant-id-column.ts';
 
@@ -34,7 +36,8 @@ export function insertValues(
   const chunks: unknown[] = [new StringChunk('values ')];
   rows.forEach((row, i) => {
     if (i > 0) chunks.push(new StringChunk(', '));
-    chunks.push(columns.map(([key, column]) => cell(column, row[key])));
+    const values = withIndexValues('insert', table, row);
+    chunks.push(columns.map(([key, column]) => cell(column, values[key])));
   });
   return { columns: columns.map(([, column]) => column.name), values: new SQL(chunks as never) };
 }
@@ -67,7 +70,10 @@ export function insertSelection(table: PgTable, config: PgSelectConfig): { reado
           hint: 'Name the selected fields as the table’s columns.',
         });
       }
-      for (const side of [column, field]) if (side instanceof EncryptedColumn) throw encryptedUse(side, 'be copied by insert … select');
+      for (const side of [column, field]) {
+        if (side instanceof EncryptedColumn) throw encryptedUse(side, 'be copied by insert … select');
+        if (side instanceof BlindIndexColumn) throw encryptedUse(side.index.definition, 'be copied by insert … select');
+      }
       return column.name;
     });
   return { columns: [...names, 'tenant_id'], config: withTenantId(config) };

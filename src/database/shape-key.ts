@@ -60,4 +60,5 @@ export const token = {
   selected: -23,
   yes: -24,
   no: -25,
+  indexed: -26,
 } as const;

@@ -1,6 +1,6 @@
 import type { Param } from 'drizzle-orm';
 import type { CompiledQuery } from './compiled-query.ts';
-import { EncryptedValue, executingTenantId, GivenTenantId } from './deferred.ts';
+import { BlindIndexValue, EncryptedValue, executingTenantId, GivenTenantId } from './deferred.ts';
 import type { ParameterSource } from './shape.ts';
 import type { ValuePlace } from './shape-walk.ts';
 
@@ -53,7 +53,8 @@ function hasTwice(places: readonly ValuePlace[]): boolean {
 
 function standInFor(value: unknown): object {
   // The compiler asks for these kinds.
-  if (value instanceof EncryptedValue) return new EncryptedValue(value.place, Buffer.alloc(0));
+  if (value instanceof EncryptedValue) return new EncryptedValue(value.place, Buffer.alloc(0), value.padTo);
+  if (value instanceof BlindIndexValue) return new BlindIndexValue(value.definition, Buffer.alloc(0));
   if (value instanceof GivenTenantId) return new GivenTenantId(undefined);
   return {};
 }

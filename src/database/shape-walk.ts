@@ -1,9 +1,22 @@
-import { type Column, is, type Name, noopDecoder, type Param, type SQL, type StringChunk, type Subquery, Table } from 'drizzle-orm';
+import {
+  type Column,
+  type DriverValueEncoder,
+  is,
+  type Name,
+  noopDecoder,
+  type Param,
+  type SQL,
+  type StringChunk,
+  type Subquery,
+  Table,
+} from 'drizzle-orm';
 import { isPgEnum, type PgTable } from 'drizzle-orm/pg-core';
 import { chunkKind, chunkKindOf } from './chunk-kind.ts';
 import type { StoredValue, TableChunk } from './chunks.ts';
 import { identityOf, isAlias, originalNameOf, type Relation, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
 import { insertableColumns } from './generated-values.ts';
+import { type IndexComparison, indexComparison } from './index-comparison.ts';
 import type { LazySql, StatementConfig, StatementKind } from './lazy-sql.ts';
 import { type Ingredient, ingredient, type Token, token } from './shape-key.ts';
 import type { ShapeNode, ShapeTrie } from './shape-trie.ts';
@@ -256,7 +269,31 @@ export class ShapeWalk {
 
   #sql(query: SQL): void {
     if ((query as unknown as { shouldInlineParams: boolean }).shouldInlineParams) throw notCached;
-    this.#chunks(query.queryChunks, ingredient.chunkCount);
+    const chunks = query.queryChunks;
+    const comparison = indexComparison(chunks);
+    if (comparison === undefined) this.#chunks(chunks, ingredient.chunkCount);
+    else this.#comparison(chunks, comparison);
+  }
+
+  /** A comparison by a blind index: its values are tags. */
+  #comparison(chunks: readonly unknown[], { column, operator, right }: IndexComparison): void {
+    const { index } = column;
+    if (index === undefined || index.truncated) throw notCached;
+    this.step(ingredient.chunkKind, token.indexed);
+    this.#column(column as unknown as Column);
+    this.step(ingredient.text, operator);
+    if (!Array.isArray(right)) return this.#compared(chunks, 3, index);
+    this.step(ingredient.chunkKind, token.list);
+    this.step(ingredient.listLength, right.length);
+    for (let i = 0; i < right.length; i += 1) this.#compared(right, i, index);
+  }
+
+  #compared(holder: readonly unknown[], at: number, index: DriverValueEncoder<unknown, unknown>): void {
+    const value = holder[at];
+    if (typeof value !== 'object' || value === null) throw notCached;
+    if (chunkKindOf(value) !== chunkKind.param) return this.#part(holder, at, value);
+    const { encoder } = value as Param;
+    this.#param(value as Param, encoder instanceof EncryptedColumn ? index : encoder);
   }
 
   #chunk(holder: object, at: PropertyKey): void {
@@ -353,10 +390,10 @@ export class ShapeWalk {
     this.step(ingredient.tableAlias, originalNameOf(table));
   }
 
-  #param(param: Param): void {
+  #param(param: Param, encoder: DriverValueEncoder<unknown, unknown> = param.encoder): void {
     const { value } = param;
     if (typeof value === 'object' && value !== null && !isPlain(chunkKindOf(value))) throw notCached;
-    const encoded: unknown = value === null ? null : param.encoder.mapToDriverValue(value);
+    const encoded: unknown = value === null ? null : encoder.mapToDriverValue(value);
     this.step(ingredient.parameter, parameterToken(encoded));
     this.#value(encoded, param, undefined);
   }
@@ -383,6 +420,7 @@ function parameterToken(encoded: unknown): Token {
   const kind = chunkKindOf(encoded);
   if (isPlain(kind)) return token.parameter;
   if (kind === chunkKind.encryptedValue) return token.encrypted;
+  if (kind === chunkKind.blindIndexValue) return token.indexed;
   if (kind === chunkKind.givenTenantId) return token.givenTenantId;
   // SQL from an encoder, for one.
   throw notCached;

@@ -1,4 +1,5 @@
 import { getTableConfig, type PgColumn } from 'drizzle-orm/pg-core';
+import { BlindIndexColumn } from './blind-index-column.ts';
 import { isTenantTable, tenantIdOf } from './table-kind.ts';
 
 /** A key of a tenant table, without the tenant_id that it begins with. */
@@ -23,12 +24,17 @@ export function tableKeys(schema: Readonly<Record<string, unknown>>): ReadonlyMa
       name,
       [
         ...primaryKeys.map(({ columns }) => keyOf(columns, true)),
-        ...uniqueConstraints.map(({ columns }) => keyOf(columns, false)),
+        // Tags are the tenant's own: nobody else's row has the same.
+        ...uniqueConstraints.filter(({ columns }) => !columns.some(isTags)).map(({ columns }) => keyOf(columns, false)),
         ...unique,
       ].filter(({ columns }) => columns.length > 0),
     );
   }
   return keys;
+}
+
+function isTags(column: unknown): boolean {
+  return column instanceof BlindIndexColumn;
 }
 
 /** An expression's index compares something else than columns. */

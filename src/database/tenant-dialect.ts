@@ -9,14 +9,17 @@ import {
   type PgUpdateConfig,
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
+import { withoutIndexColumns } from './blind-index-column.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
 import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
+import { withIndexValues } from './index-values.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
 import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
+import { filteredSelect } from './truncated-match.ts';
 import { unscoped } from './unscoped.ts';
 import { requireWritable } from './write-target.ts';
 
@@ -30,7 +33,9 @@ type SetOperator = PgSelectConfig['setOperators'][number];
 export class TenantDialect extends OpenPgDialect {
   static readonly [entityKind]: string = 'TenancyDialect';
 
-  override buildSelectQuery(config: PgSelectConfig): SQL {
+  override buildSelectQuery(given: PgSelectConfig): SQL {
+    const filtered = filteredSelect(given);
+    const config = filtered?.config ?? given;
     checkCtes(config.withList);
     if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
     const { base, joins, predicates } = scopeSources(config.table, config.joins);
@@ -41,6 +46,7 @@ export class TenantDialect extends OpenPgDialect {
       setOperators: [],
     });
     if (base !== undefined) replaceAfter(select, ' from ', base);
+    for (const match of filtered?.matches ?? []) match.owner = select.queryChunks;
     if (config.setOperators.length === 0) return markScoped(select);
     if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll))
       refuseEncryptedFields(config.fields, 'be compared by a set operation');
@@ -71,8 +77,9 @@ export class TenantDialect extends OpenPgDialect {
   }
 
   override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
+    const values = withIndexValues('update', table, set);
     const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
-      const given = set[key];
+      const given = values[key];
       const { onUpdateFn } = defaultsOf(column);
       if (given === undefined && onUpdateFn === undefined) return [];
       const value = given === undefined || given === null ? generatedValue(column, onUpdateFn?.()) : storedValue(column, given);
@@ -118,10 +125,10 @@ export class TenantDialect extends OpenPgDialect {
     return { columns, source: this.buildSelectQuery(config) };
   }
 
-  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. */
+  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. Their indexes are left out. */
   override buildSelection(fields: Selection, options: { readonly isSingleTable?: boolean } = {}): SQL {
     return super.buildSelection(
-      fields.map(({ path, field }) => {
+      withoutIndexColumns(fields).map(({ path, field }) => {
         if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
         const expression = is(field, SQL.Aliased) ? field.sql : field;
         if (is(expression, SQL)) refuseEncryptedExpression(expression);

@@ -1,6 +1,9 @@
 import { entityKind, type SQL } from 'drizzle-orm';
 import type { IndexColumn, PgInsertConfig, PgSession, PgTable } from 'drizzle-orm/pg-core';
+import { EncryptedColumnError } from '../errors.ts';
 import { OpenPgInsert } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
+import { keyColumnOf } from './key-column.ts';
 import { tenantIdOf } from './table-kind.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
 import { TenantIdColumn } from './tenant-id-column.ts';
@@ -26,7 +29,9 @@ export class TenantInsert extends OpenPgInsert {
   }
 
   #leading(target: Target): IndexColumn[] {
-    const columns = [target].flat();
+    const columns = [target]
+      .flat()
+      .map((column) => (column instanceof EncryptedColumn ? keyColumnOf(this.#table, column, EncryptedColumnError) : column));
     return columns.some((column) => column instanceof TenantIdColumn) ? columns : [tenantIdOf(this.#table), ...columns];
   }
 }

@@ -1,5 +1,6 @@
 import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
 import { type PgColumnBuilderBase, type PgTableExtraConfigValue, type PgTableWithColumns, pgTable } from 'drizzle-orm/pg-core';
+import { withIndexBuilders, withTagIndexes } from './table-columns.ts';
 import { markTable } from './table-kind.ts';
 import { checkExtras, checkTenantColumns } from './table-rules.ts';
 import { TenantIdColumnBuilder } from './tenant-id-column.ts';
@@ -20,7 +21,7 @@ export type TenantTable<TName extends string, TColumns extends Record<string, Pg
  * mention: it is written with every insert and stands in every where. Its schema is the tenant's and known only when a query runs.
  *
  * @param name the table's name, without a schema
- * @param columns drizzle's columns and the encrypted ones; `tenantId` is added
+ * @param columns drizzle's columns and the encrypted ones; `tenantId` is added, and a column for each {@link blindIndex}
  * @param extra keys and indexes; they lead with tenant_id, for which {@link tenantKey}, {@link uniqueWithinTenant} and
  *   {@link tenantForeignKey} see
  * @throws {ConfigurationError} on a column-level `.primaryKey()`, `.unique()` or `.references()` and on a column named `tenant_id`;
@@ -39,7 +40,7 @@ export function tenantTable<TName extends string, TColumns extends Record<string
   extra?: (self: BuildExtraConfigColumns<TName, TenantColumns<TColumns>, 'pg'>) => PgTableExtraConfigValue[],
 ): TenantTable<TName, TColumns> {
   checkTenantColumns(name, columns);
-  const all = { tenantId: new TenantIdColumnBuilder(), ...columns };
-  const table = pgTable(name, all, extra && ((self) => checkExtras(name, extra(self as never))));
+  const all = { tenantId: new TenantIdColumnBuilder(), ...withIndexBuilders(name, columns) };
+  const table = pgTable(name, all, (self) => withTagIndexes(name, self as never, checkExtras(name, extra?.(self as never) ?? [])));
   return markTable(table, 'tenant') as unknown as TenantTable<TName, TColumns>;
 }

@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres';
-import { columnOverhead, decryptValue, encryptValue } from '../crypto/column-codec.ts';
+import { columnOverhead, decryptValue, reencryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { CatalogError, DecryptionError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
@@ -103,14 +103,12 @@ export async function rewriteBatch(
       bound += 1;
       return [];
     }
-    const plaintext = opened(keys, place, value);
-    if (plaintext === undefined) {
+    const renewed = ifReadable(() => reencryptValue(keys, place, value));
+    if (renewed === undefined) {
       unreadable += 1;
       return [];
     }
-    const after_ = encryptValue(keys, place, plaintext);
-    plaintext.fill(0);
-    return [{ ...Object.fromEntries(id.map((part, n) => [`k${n}`, part])), old: value.toString('hex'), new: after_.toString('hex') }];
+    return [{ ...Object.fromEntries(id.map((part, n) => [`k${n}`, part])), old: value.toString('hex'), new: renewed.toString('hex') }];
   });
   let rewritten = 0;
   if (given.length > 0) {
@@ -132,19 +130,22 @@ export async function rewriteBatch(
   return { last, rewritten, left: given.length - rewritten, unreadable, bound };
 }
 
-function opened(keys: TenantKeys, place: { readonly table: string; readonly column: string }, value: Buffer): Buffer | undefined {
+function ifReadable<T>(read: () => T): T | undefined {
   try {
-    return decryptValue(keys, place, value);
+    return read();
   } catch (error) {
     if (error instanceof DecryptionError) return undefined;
     throw error;
   }
 }
 
+/** The format's byte with each combination of its flags. */
+const beginnings = ['e100', 'e101', 'e102', 'e103'].map((bytes) => `'\\x${bytes}'::bytea`).join(', ');
+
 /** The beginning of every encrypted value (docs/encryption.md, "The stored value"), as SQL. */
 function wellFormed({ column }: BytesColumn, of = ''): string {
   const name = `${of}${quoteIdentifier(column)}`;
-  return `octet_length(${name}) >= ${columnOverhead} and substring(${name} from 1 for 2) in ('\\xe100'::bytea, '\\xe101'::bytea)`;
+  return `octet_length(${name}) >= ${columnOverhead} and substring(${name} from 1 for 2) in (${beginnings})`;
 }
 
 function versionBytes(version: number): Buffer {

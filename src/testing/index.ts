@@ -1,3 +1,4 @@
+export { assertEncrypted, type EncryptedReport, type EncryptedTarget } from './assert-encrypted.ts';
 export { assertIsolated, type IsolatedTarget } from './assert-isolated.ts';
 export { type EmbeddedCluster, type EmbeddedClusterOptions, startEmbeddedCluster } from './embedded-cluster.ts';
 export type { ServerSettings } from './server-settings.ts';

@@ -93,8 +93,9 @@ it('a prepared query with a constant value writes it under the executing tenantâ
     `update pool.suppliers a set iban = b.iban from pool.suppliers b where a.tenant_id = 'alpha' and b.tenant_id = 'beta' and a.id = 10 and b.id = 10`,
   );
   await expect(runAs('alpha', () => db.select({ iban: suppliers.iban }).from(suppliers).where(eq(suppliers.id, 10)))).rejects.toMatchObject(
-    { code: 'DECRYPTION' },
+    { code: 'DECRYPTION', auditId: expect.any(String) },
   );
+  expect(world.sink.events.at(-1)).toMatchObject({ action: 'key', outcome: 'refused', tenantId: 'alpha', errorCode: 'DECRYPTION' });
 });
 
 it('a ciphertext moved to another column does not open', async () => {

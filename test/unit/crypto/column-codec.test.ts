@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { columnOverhead, decryptValue, encryptValue, keyVersionOf } from '../../../src/crypto/column-codec.ts';
+import { columnOverhead, decryptValue, encryptValue, keyVersionOf, reencryptValue } from '../../../src/crypto/column-codec.ts';
 import { dataKeyFrom, newDataKey } from '../../../src/crypto/data-key.ts';
 import { LocalTenantKeys } from '../../../src/crypto/local-tenant-keys.ts';
 import { DecryptionError, EncryptedColumnError } from '../../../src/errors.ts';
@@ -87,6 +87,44 @@ describe('encryptValue and decryptValue', () => {
     expect(() =>
       keyVersionOf(Buffer.from('plain text that was never encrypted, but is long enough to be, at 78 bytes'.padEnd(100))),
     ).toThrow(DecryptionError);
+  });
+
+  it('pad any bytes to a multiple, and take it off again by what the value says of itself', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 2, max: 256 }), (bytes, multiple) => {
+        const plaintext = Buffer.from(bytes);
+        const encrypted = encryptValue(keys, place, plaintext, multiple);
+        expect((encrypted.byteLength - columnOverhead) % multiple).toBe(0);
+        expect(encrypted.byteLength).toBeGreaterThan(plaintext.byteLength + columnOverhead);
+        expect(encrypted.byteLength).toBeLessThanOrEqual(plaintext.byteLength + columnOverhead + multiple);
+        expect(encrypted[1]).toBe(2);
+        expect(decryptValue(keys, place, encrypted)).toEqual(plaintext);
+      }),
+    );
+    expect(encryptValue(keys, { ...place, rowId: 'r' }, Buffer.alloc(0), 8)[1]).toBe(3);
+  });
+
+  it('do not open when the padding’s flag is taken off or put on, or where a padded plaintext has no end', () => {
+    const encrypted = encryptValue(keys, place, Buffer.from('x'), 16);
+    const plain = encryptValue(keys, place, Buffer.from('x\x80', 'latin1'));
+    for (const bytes of [encrypted, plain]) {
+      const changed = Buffer.from(bytes);
+      changed[1]! ^= 2;
+      expect(() => decryptValue(keys, place, changed)).toThrow(DecryptionError);
+    }
+  });
+
+  it('encrypt anew under the current key with the padding that was', () => {
+    for (const padTo of [undefined, 64]) {
+      const before = encryptValue(keysAt(1), place, Buffer.from('old'), padTo);
+      const after = reencryptValue(keysAt(2), place, before);
+      expect(keyVersionOf(after)).toBe(2);
+      expect([after.byteLength, after[1]]).toEqual([before.byteLength, before[1]]);
+      expect(decryptValue(keysAt(2), place, after).toString()).toBe('old');
+    }
+    expect(() => reencryptValue(keysAt(2, 'tenant-200'), place, encryptValue(keysAt(1), place, Buffer.from('old')))).toThrow(
+      DecryptionError,
+    );
   });
 
   it('refuse a row id that binds nothing', () => {

@@ -5,6 +5,7 @@ import { GivenTenantId } from '../../../src/database/deferred.ts';
 import { type Ingredient, ingredient, type Token } from '../../../src/database/shape-key.ts';
 import { ShapeWalk } from '../../../src/database/shape-walk.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
+import { payments, vendors } from '../../integration/database/encrypted-schema.ts';
 import { archive, orders, products, suppliers } from '../../integration/database/sample-schema.ts';
 import { ShapeSubject } from '../../support/shape-subject.ts';
 
@@ -43,6 +44,23 @@ describe('kept', () => {
         .from(products)
         .where(inArray(products.id, db.select({ id: orders.id }).from(orders).limit(n++))),
     'an insert of encrypted values': (db) => db.insert(suppliers).values({ id: n++, name: 'x', iban: 'DE89' }),
+    'a comparison by a blind index': (db) =>
+      db
+        .select()
+        .from(vendors)
+        .where(eq(vendors.iban, `DE${n++}`)),
+    'a list compared by a blind index': (db) =>
+      db
+        .select()
+        .from(vendors)
+        .where(inArray(vendors.iban, [`DE${n++}`, 'FR'])),
+    'a join by a blind index': (db) => db.select().from(vendors).innerJoin(payments, eq(payments.payee, vendors.iban)).limit(n++),
+    'an insert with blind indexes': (db) => db.insert(vendors).values({ id: n++, iban: `DE${n}`, email: 'x' }),
+    'an update by a blind index': (db) =>
+      db
+        .update(vendors)
+        .set({ iban: `DE${n++}` })
+        .where(eq(vendors.iban, `DE${n}`)),
     'an upsert': (db) =>
       db
         .insert(archive)

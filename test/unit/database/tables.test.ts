@@ -14,6 +14,8 @@ import {
 } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import { Auditor } from '../../../src/audit/auditor.ts';
+import { blindIndex } from '../../../src/database/blind-index.ts';
+import { encryptedNumber } from '../../../src/database/encrypted-number.ts';
 import { encryptedText } from '../../../src/database/encrypted-text.ts';
 import { referenceTable } from '../../../src/database/reference-table.ts';
 import { createScopedDatabase } from '../../../src/database/scoped-database.ts';
@@ -81,6 +83,17 @@ describe('tenant tables', () => {
     'a column tenant_id': () => tenantTable('t', { other: text('tenant_id') }),
     'an encrypted default': () => tenantTable('t', { x: encryptedText('x').default('y') }),
     'an encrypted array': () => tenantTable('t', { x: encryptedText('x').array() }),
+    'an unknown normaliser': () => blindIndex({ normalise: 'upper' as never }),
+    'an index of one bit': () => blindIndex({ bits: 1 }),
+    'an index of half a bit': () => blindIndex({ bits: 8.5 }),
+    'an index truncated to nothing less': () => blindIndex({ bits: 256 }),
+    'a shared index without a name': () => blindIndex({ name: '' }),
+    'a shared index that is truncated': () => blindIndex({ name: 'iban', bits: 12 }),
+    'an index that is none': () => encryptedText('x', { index: { normalise: 'exact' } as never }),
+    'a normaliser for numbers': () => encryptedNumber('x', { index: blindIndex({ normalise: 'digits' }) }),
+    'padding that is none': () => encryptedText('x', { pad: 1 }),
+    'a column in the place of an index': () => tenantTable('t', { x: encryptedText('x', { index: blindIndex() }), y: text('x_index') }),
+    'an index whose name is too long': () => tenantTable('t', { x: encryptedText('x'.repeat(60), { index: blindIndex() }) }),
     'an encrypted reference column': () => referenceTable('t', { x: encryptedText('x') }),
   };
   for (const [name, make] of Object.entries(columns))
@@ -102,6 +115,10 @@ describe('tenant tables', () => {
       tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onDelete: 'set null' as never })]),
     'a tenant foreign key to a reference table': () =>
       tenantTable('t', base, (t) => [tenantForeignKey({ columns: [t.code], foreignColumns: [currencies.code] })]),
+    'a unique constraint over a truncated index': () =>
+      tenantTable('t', { ...base, city: encryptedText('city', { index: blindIndex({ bits: 8 }) }) }, (t) => [uniqueWithinTenant(t.city)]),
+    'a primary key over an index': () =>
+      tenantTable('t', { ...base, iban: encryptedText('iban', { index: blindIndex() }) }, (t) => [tenantKey(t.iban)]),
     'a key over an encrypted column': () => tenantTable('t', base, (t) => [uniqueWithinTenant(t.secret)]),
     'a policy of its own': () => tenantTable('t', base, () => [pgPolicy('p')]),
     'a key of columns of two tables': () => tenantTable('t', base, (t) => [tenantKey(t.id, parents.id)]),

@@ -1,0 +1,47 @@
+import { DecryptionError } from '../errors.ts';
+import { EncryptedColumnBuilder, type IndexOption, namedOptions } from './encrypted-column.ts';
+import { formatFailure } from './plaintext-format.ts';
+
+const length = 8;
+
+/**
+ * A column for points in time, as JavaScript's `Date`, that is stored encrypted under the tenant's own key; see {@link encryptedText} for
+ * what can be done with it. Exact to the millisecond, and of no time zone: the plaintext is the milliseconds since 1970 as a signed integer
+ * of 8 bytes. An invalid Date is refused with {@link EncryptedColumnError}. For a calendar day, such as a birthday, write `2001-04-30` into
+ * an `encryptedText`: a Date is another day elsewhere.
+ *
+ * @param name the column's name in the database; the key in the table when left out
+ * @param options `index: blindIndex()` lets `eq` and `inArray` find it
+ * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
+ * @example
+ * ```ts
+ * tenantTable('employees', { dismissedAt: encryptedDate('dismissed_at') });
+ * ```
+ */
+export function encryptedDate(options?: IndexOption): EncryptedColumnBuilder<'', Date>;
+export function encryptedDate<TName extends string>(name: TName, options?: IndexOption): EncryptedColumnBuilder<TName, Date>;
+export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: IndexOption): EncryptedColumnBuilder<string, Date> {
+  const { name, options } = namedOptions(nameOrOptions, given);
+  return new EncryptedColumnBuilder(
+    name,
+    {
+      expects: 'a valid Date',
+      encode,
+      decode: (plaintext) => {
+        const date = new Date(plaintext.byteLength === length ? Number(plaintext.readBigInt64BE()) : Number.NaN);
+        if (Number.isNaN(date.getTime())) throw new DecryptionError('An encrypted date is no date.', formatFailure);
+        return date;
+      },
+      indexed: encode,
+    },
+    options,
+  );
+}
+
+function encode(value: unknown): Buffer | undefined {
+  const time = value instanceof Date ? value.getTime() : Number.NaN;
+  if (Number.isNaN(time)) return undefined;
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeBigInt64BE(BigInt(time));
+  return bytes;
+}
