@@ -44,7 +44,13 @@ beforeAll(async () => {
         );
       await shop.tenancy.db
         .insert(padded)
-        .values(Array.from({ length: rows / 2 }, (_, n) => ({ sku: `sku-${n + 30}`, stock: 0, supplierIban: `${tenant}-${n + 30}` })));
+        .values(
+          Array.from({ length: rows / 2 }, (_, n) => ({
+            sku: `sku-${n + 30}`,
+            stock: 0,
+            supplierIban: n % 10 === 0 ? null : `${tenant}-${n + 30}`,
+          })),
+        );
     });
   }
 }, 60_000);
