@@ -6,6 +6,7 @@ import { readConfigDocument, type TextPosition } from '../tenant/config-document
 import { checkDocument } from '../tenant/config-issues.ts';
 import { type ConfigPath, formatConfigPath, type PathIssue } from '../tenant/config-path.ts';
 import { interpolate } from './interpolate.ts';
+import { keyManagerConfigSchema, keyManagerName, keyManagerNameKey, keyManagerSecrets, withAbsolutePaths } from './key-manager-config.ts';
 import { secretsOf } from './mask-secrets.ts';
 
 const region = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a region is small letters, digits and hyphens, like us-east-1');
@@ -36,16 +37,7 @@ const cliConfigSchema = z.strictObject({
     )
     .min(1),
   migrations: z.strictObject({ directory: z.string().min(1), reference: z.string().min(1).exactOptional() }).exactOptional(),
-  kms: z
-    .array(
-      z.strictObject({
-        provider: z.literal('local', { error: 'only local is offered by this version' }),
-        file: z.string().min(1),
-        region,
-        allowSoftwareHsm: z.boolean().exactOptional(),
-      }),
-    )
-    .min(1),
+  kms: z.array(keyManagerConfigSchema).min(1),
   tiers: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,30}$/),
@@ -62,7 +54,7 @@ const cliConfigSchema = z.strictObject({
 
 /** The CLI's configuration, with variables filled in and paths made absolute. */
 export type CliConfig = z.output<typeof cliConfigSchema> & {
-  /** The passwords in it, for masking what is printed. */
+  /** The passwords, PINs and secret keys in it, for masking what is printed. */
   readonly secrets: readonly string[];
 };
 
@@ -105,9 +97,9 @@ export async function readCliConfig(path: string, env: Readonly<Record<string, s
       'another cluster has this id',
     ),
     ...repetitions(
-      config.kms.map((kms) => kms.region),
-      (index) => ['kms', index, 'region'],
-      'another key manager has this region',
+      config.kms.map(keyManagerName),
+      (index) => ['kms', index, keyManagerNameKey(config.kms[index]!)],
+      'another key manager’s keys have this name; give one a name of its own',
     ),
     // Roles belong to a server: a second cluster of the same names would set new passwords on the first one's logins.
     ...repetitions(
@@ -121,8 +113,11 @@ export async function readCliConfig(path: string, env: Readonly<Record<string, s
   return Object.freeze({
     ...config,
     ...(config.migrations === undefined ? {} : { migrations: absolute(config.migrations, folder) }),
-    kms: config.kms.map((kms) => ({ ...kms, file: resolve(folder, kms.file) })),
-    secrets: secretsOf([config.catalog.adminUrl, ...config.clusters.map((cluster) => cluster.adminUrl)]),
+    kms: config.kms.map((kms) => withAbsolutePaths(kms, folder)),
+    secrets: secretsOf(
+      [config.catalog.adminUrl, ...config.clusters.map((cluster) => cluster.adminUrl)],
+      config.kms.flatMap((kms) => keyManagerSecrets(kms)),
+    ),
   });
 }
 
@@ -135,7 +130,7 @@ function sharedRolesOf({ adminUrl: url, rolePrefix: prefix }: CliConfig['cluster
   return `${hostname}:${port || '5432'} ${prefix ?? 'tenancy'}`;
 }
 
-/** `kms` is one key manager, or a list with one for each region. */
+/** `kms` is one key manager, or a list of several. */
 function hasSingleKms(value: unknown): value is { readonly kms: object } {
   const kms = typeof value === 'object' && value !== null && 'kms' in value ? value.kms : undefined;
   return typeof kms === 'object' && kms !== null && !Array.isArray(kms);

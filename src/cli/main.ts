@@ -19,5 +19,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   version,
   // Loaded when they are needed, so that --help answers at once.
   createControlPlane: async (options) => (await import('../control.ts')).createControlPlane(options),
-  createKeyManager: async ({ provider: _, ...options }) => (await import('../kms/local.ts')).localKeyManager(options),
+  createKeyManager: async (kms) => (await import('./open-key-manager.ts')).openKeyManager(kms),
 });

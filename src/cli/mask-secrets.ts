@@ -18,11 +18,11 @@ export function maskSecrets(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * The passwords in database URLs, plain and encoded, longest first. One that also is a user, host or database of the same URL, or that is
+ * The passwords in database URLs, plain and encoded, and other secrets, longest first. One that also is a user, host or database of the same URL, or that is
  * shorter than six characters, is left out: hiding it would blank ordinary words and hide nothing.
  */
-export function secretsOf(urls: readonly string[]): readonly string[] {
-  const secrets = new Set<string>();
+export function secretsOf(urls: readonly string[], others: readonly string[] = []): readonly string[] {
+  const secrets = new Set(others.filter((secret) => secret.length >= 6));
   for (const text of urls) {
     const url = new URL(text);
     const names = new Set([url.username, url.hostname, url.pathname.slice(1), url.protocol.slice(0, -1)]);

@@ -7,7 +7,7 @@ import { parseTenantId } from '../tenant/tenant-id.ts';
 import { AwsClient, type AwsSdk } from './aws-client.ts';
 import { awsFailure } from './aws-failure.ts';
 import { isKeyArn } from './aws-key-arn.ts';
-import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
 import type { RemoteCallOptions } from './remote-call-options.ts';
 import { RemoteCalls, type RemoteFailure, type RemoteRequest } from './remote-calls.ts';
 import { identityOf, requireWrappedBy } from './remote-wrapping.ts';
@@ -67,6 +67,8 @@ export class AwsKeyManager implements KeyManager {
   readonly provider: string;
   /** The region of its keys. */
   readonly region: string;
+  /** `hsm` with a `customKeyStoreId`, else `none`. */
+  readonly hsmKeys: HsmKeys;
   readonly #options: AwsKeyManagerOptions;
   readonly #client: AwsClient;
   readonly #calls: RemoteCalls;
@@ -78,6 +80,7 @@ export class AwsKeyManager implements KeyManager {
     if (typeof options.region !== 'string' || options.region === '') throw new ConfigurationError('awsKeyManager needs a region.');
     this.#options = Object.freeze({ ...options });
     this.region = options.region;
+    this.hsmKeys = options.customKeyStoreId === undefined ? 'none' : 'hsm';
     this.provider = options.provider ?? `aws/${options.region}`;
     this.#client = new AwsClient(options);
     this.#calls = new RemoteCalls({ ...options, provider: this.provider, classify: awsFailure });

@@ -7,7 +7,7 @@ import { parseTenantId } from '../tenant/tenant-id.ts';
 import { AzureClient, type AzureCredential } from './azure-client.ts';
 import { dataKeyIn, gcmParts, gcmWrapped, isSigned, rsaParts, rsaWrapped, signedDigest, wrapWithPublicKey } from './azure-envelope.ts';
 import { azureFailure } from './azure-failure.ts';
-import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
 import type { RemoteCallOptions } from './remote-call-options.ts';
 import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
 import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
@@ -65,6 +65,8 @@ export class AzureKeyManager implements KeyManager {
   readonly provider: string;
   /** The region of the vault. */
   readonly region: string;
+  /** Always `hsm`: whether the vault is of the tier Premium shows when the key is made. */
+  readonly hsmKeys: HsmKeys = 'hsm';
   readonly #prefix: string;
   readonly #managedHsm: boolean;
   readonly #tags: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import { parseTenantId } from '../tenant/tenant-id.ts';
 import { checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
 import { GcpClient, type GcpClientOptions } from './gcp-client.ts';
 import { alreadyExists, gcpFailure, refusesArgument } from './gcp-failure.ts';
-import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
 import { type RemoteCallOptions, type RemoteCallSettings, remoteCallSettings } from './remote-call-options.ts';
 import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
 import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
@@ -74,6 +74,8 @@ export class GcpKeyManager implements KeyManager {
   readonly provider: string;
   /** The location of its key ring. */
   readonly region: string;
+  /** Always `hsm`: whether the location has one shows when the key is made. */
+  readonly hsmKeys: HsmKeys = 'hsm';
   readonly #ring: string;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #destroyDays: number;

@@ -3,6 +3,12 @@ import type { KeyObject } from 'node:crypto';
 /** Where a KEK's material is kept: in software, or in an HSM that it never leaves. */
 export type KeyProtection = 'software' | 'hsm';
 
+/**
+ * What a key manager makes of `createKey({ protection: 'hsm' })`: a key in an `hsm`, as far as it knows before it asks; a software key in
+ * its place, for trying premium tenants (`stand-in`); or nothing (`none`).
+ */
+export type HsmKeys = 'hsm' | 'stand-in' | 'none';
+
 /** What a wrapped key is bound to: unwrapping under another context fails. Ids only, since clouds log it. */
 export interface KeyContext {
   /** The tenant, or `platform` for the platform's own secrets. */
@@ -54,6 +60,8 @@ export interface KeyManager {
   readonly provider: string;
   /** The region in which its keys live; residency is decided by it. */
   readonly region: string;
+  /** What it makes when a key in an HSM is asked for; a premium tenant's KEK goes to the best one of its regions. */
+  readonly hsmKeys: HsmKeys;
   /** Makes a KEK for a tenant (or `platform`) and answers with its name. */
   createKey(request: { readonly tenantId: string; readonly protection: KeyProtection }, call?: KeyManagerCall): Promise<string>;
   /** A fresh 32-byte key, plain and wrapped. */

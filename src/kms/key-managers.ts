@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
-import type { KeyManager } from './key-manager.ts';
+import type { KeyManager, KeyProtection } from './key-manager.ts';
 
 /** The key managers of one process, found by provider: wrapped keys name the provider that can open them. */
 export class KeyManagers {
@@ -47,12 +47,14 @@ export class KeyManagers {
     return [...new Set([...this.#byProvider.values()].map((manager) => manager.region))];
   }
 
-  /** The manager in the first of these regions that has one; undefined when none has. */
-  in(regions: readonly string[]): KeyManager | undefined {
-    for (const region of regions) {
-      for (const manager of this.#byProvider.values()) if (manager.region === region) return manager;
-    }
-    return undefined;
+  /**
+   * The manager in the first of these regions that has one; undefined when none has. For `hsm` one that has an HSM goes before its stand-in,
+   * and either before one that makes no such key, whatever the region; where there is only that, it is the one to refuse.
+   */
+  in(regions: readonly string[], protection: KeyProtection): KeyManager | undefined {
+    const inOrder = regions.flatMap((region) => [...this.#byProvider.values()].filter((manager) => manager.region === region));
+    if (protection === 'software') return inOrder[0];
+    return inOrder.find(({ hsmKeys }) => hsmKeys === 'hsm') ?? inOrder.find(({ hsmKeys }) => hsmKeys === 'stand-in') ?? inOrder[0];
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { lengthPrefixed } from '../crypto/length-prefixed.ts';
 import { Xaes256Gcm } from '../crypto/xaes-256-gcm.ts';
 import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
 import { isGone, type LocalKek, LocalKeyFile } from './local-key-file.ts';
 
 /** Options of {@link localKeyManager}. */
@@ -66,6 +66,8 @@ export class LocalKeyManager implements KeyManager {
   readonly provider: string;
   /** The region in which the file lies. */
   readonly region: string;
+  /** `stand-in` with `allowSoftwareHsm`, else `none`. */
+  readonly hsmKeys: HsmKeys;
   readonly #file: LocalKeyFile;
   readonly #allowSoftwareHsm: boolean;
   #closed = false;
@@ -76,6 +78,7 @@ export class LocalKeyManager implements KeyManager {
       if (typeof options[name] !== 'string' || options[name] === '') throw new ConfigurationError(`localKeyManager needs a ${name}.`);
     }
     this.region = options.region;
+    this.hsmKeys = options.allowSoftwareHsm === true ? 'stand-in' : 'none';
     this.provider = options.provider ?? `local/${options.region}`;
     this.#file = new LocalKeyFile(options.file);
     this.#allowSoftwareHsm = options.allowSoftwareHsm ?? false;

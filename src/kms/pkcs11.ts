@@ -4,7 +4,7 @@ import { dataKeyFrom, dataKeyLength, newDataKey, requireDataKey } from '../crypt
 import { lengthPrefixed } from '../crypto/length-prefixed.ts';
 import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import type { KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
 import { pkcs11Failure, returnValueOf } from './pkcs11-failure.ts';
 import { findKek, madeAt, makeKek, markDeletion, markDisabled, neverLeft, newKekName, type Pkcs11Kek, sweepKeks } from './pkcs11-keks.ts';
 import type { Handle, Mechanism } from './pkcs11-sdk.ts';
@@ -82,6 +82,8 @@ export class Pkcs11KeyManager implements KeyManager {
   readonly provider: string;
   /** The region in which the token stands. */
   readonly region: string;
+  /** `stand-in` with `softwareTokenAsHsm`, else `hsm`: whether the token is a device shows when the key is made. */
+  readonly hsmKeys: HsmKeys;
   readonly #token: Pkcs11Token;
   readonly #module: string;
   readonly #softwareTokenAsHsm: boolean;
@@ -99,6 +101,7 @@ export class Pkcs11KeyManager implements KeyManager {
       });
     }
     this.region = region;
+    this.hsmKeys = options.softwareTokenAsHsm === true ? 'stand-in' : 'hsm';
     this.provider = options.provider ?? `pkcs11/${region}`;
     this.#module = module;
     this.#token = new Pkcs11Token({ module, slot, tokenLabel, pin, provider: this.provider });

@@ -34,12 +34,13 @@ export class PlatformKeys {
   }
 
   /**
-   * The key manager that may keep a tenant's keys: one in its own region, else in another that it allows.
+   * The key manager that may keep a tenant's keys: one in its own region, else in another that it allows. A tier whose keys belong in an HSM
+   * gets one that has it, if any of those regions does.
    *
    * @throws {ResidencyError} when none stands in an allowed region
    */
-  managerOf(tenant: Pick<Tenant, 'id' | 'region' | 'dataResidency'>): KeyManager {
-    const manager = this.#managers.in([tenant.region, ...tenant.dataResidency]);
+  managerOf(tenant: Pick<Tenant, 'id' | 'tier' | 'region' | 'dataResidency'>): KeyManager {
+    const manager = this.#managers.in([tenant.region, ...tenant.dataResidency], protectionOf(tenant.tier));
     if (manager !== undefined) return manager;
     const regions = this.#managers.regions.join(', ');
     throw new ResidencyError(
@@ -64,7 +65,7 @@ export class PlatformKeys {
     if (tenant.tier.keyPolicy === 'platform') return await this.platformKek(manager);
     const existing = await this.#store.activeKek(tenant.id);
     if (existing !== undefined) return existing;
-    return await this.#make(manager, tenant.id, tenant.tier.keyPolicy === 'tenant-hsm' ? 'hsm' : 'software');
+    return await this.#make(manager, tenant.id, protectionOf(tenant.tier));
   }
 
   /** The platform's KEK in a key manager; made when there is none yet. */
@@ -77,4 +78,8 @@ export class PlatformKeys {
     const { region } = await manager.describe(keyRef);
     return await this.#store.insertKek({ provider: manager.provider, keyRef, region, protection, tenantId });
   }
+}
+
+function protectionOf({ keyPolicy }: Tenant['tier']): KeyProtection {
+  return keyPolicy === 'tenant-hsm' ? 'hsm' : 'software';
 }

@@ -30,7 +30,7 @@ function issuesOf(issue: z.core.$ZodIssue, schema: Schema, value: unknown, prefi
   const inner = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
   const path = [...prefix, ...inner];
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, inner, schema, prefix), atKey: true }));
+    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, inner, schema, value, prefix), atKey: true }));
   }
   if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message, atKey: true }];
   const found = valueAt(value, inner);
@@ -39,8 +39,9 @@ function issuesOf(issue: z.core.$ZodIssue, schema: Schema, value: unknown, prefi
   return [{ path, message: issue.message }];
 }
 
-function unknownKey(key: string, parent: ConfigPath, schema: Schema, prefix: ConfigPath): string {
-  const near = didYouMean(key, Object.keys(shapeOf(schemaAt(schema, parent)) ?? {}));
+function unknownKey(key: string, parent: ConfigPath, schema: Schema, value: unknown, prefix: ConfigPath): string {
+  const known = schemaAt(schema, parent, value);
+  const near = didYouMean(key, Object.keys(shapeOf(known) ?? {}));
   if (near !== undefined) return `unknown key; did you mean ${near}?`;
   const elsewhere = pathsOf(schema).find((path) => path.at(-1) === key);
   return elsewhere === undefined ? 'unknown key' : `unknown key here; did you mean ${formatConfigPath([...prefix, ...elsewhere])}?`;
@@ -67,11 +68,22 @@ function valueAt(value: unknown, path: ConfigPath): unknown {
   );
 }
 
-function schemaAt(schema: Schema, path: ConfigPath): Schema | undefined {
-  return path.reduce<Schema | undefined>((inner, key) => {
-    if (inner === undefined) return undefined;
-    return typeof key === 'number' ? elementOf(inner) : shapeOf(inner)?.[key];
-  }, schema);
+function schemaAt(schema: Schema, path: ConfigPath, value: unknown): Schema | undefined {
+  return path.reduce<Schema | undefined>(
+    (outer, key, index) => {
+      const inner = typeof key === 'number' ? elementOf(outer) : shapeOf(outer)?.[key];
+      return optionFor(inner, valueAt(value, path.slice(0, index + 1)));
+    },
+    optionFor(schema, value),
+  );
+}
+
+/** Of a union told apart by one key, the option that the value names. */
+function optionFor(schema: Schema | undefined, value: unknown): Schema | undefined {
+  const def = unwrap(schema);
+  if (def?.type !== 'union') return schema;
+  const { discriminator, options } = def as z.core.$ZodDiscriminatedUnionDef;
+  return options.find((option) => shapeOf(option)?.[discriminator]?._zod.values?.has(valueAt(value, [discriminator]) as string));
 }
 
 /** Every path that the schema knows, parents before children. */
@@ -84,7 +96,7 @@ function shapeOf(schema: Schema | undefined): Readonly<Record<string, Schema>> |
   return def?.type === 'object' ? (def as z.core.$ZodObjectDef).shape : undefined;
 }
 
-function elementOf(schema: Schema): Schema | undefined {
+function elementOf(schema: Schema | undefined): Schema | undefined {
   const def = unwrap(schema);
   return def?.type === 'array' ? (def as z.core.$ZodArrayDef).element : undefined;
 }

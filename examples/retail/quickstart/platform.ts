@@ -1,10 +1,8 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CredentialsProvider, createTenancy } from '@godseye/tenancy';
 import { type ClusterDefinition, type ControlPlane, createControlPlane } from '@godseye/tenancy/control';
-import { type LocalKeyManager, localKeyManager } from '@godseye/tenancy/kms/local';
 import type { EmbeddedCluster } from '@godseye/tenancy/testing';
+import { KeyPlaces } from './key-places.ts';
 import { type RetailTenancy, retailSchema } from './retail-tenancy.ts';
 import { type Region, regions } from './servers.ts';
 
@@ -18,30 +16,21 @@ export class Platform {
   readonly control: ControlPlane;
   /** The catalog as services read it. */
   readonly serviceCatalogUrl: string;
+  readonly keys: KeyPlaces;
   readonly #servers: ReadonlyMap<Region, EmbeddedCluster>;
-  readonly #keyFiles: ReadonlyMap<Region, string>;
   readonly #services = new Map<string, Promise<RetailTenancy>>();
 
-  private constructor(
-    control: ControlPlane,
-    serviceCatalogUrl: string,
-    servers: ReadonlyMap<Region, EmbeddedCluster>,
-    keyFiles: ReadonlyMap<Region, string>,
-  ) {
+  private constructor(control: ControlPlane, serviceCatalogUrl: string, servers: ReadonlyMap<Region, EmbeddedCluster>, keys: KeyPlaces) {
     this.control = control;
     this.serviceCatalogUrl = serviceCatalogUrl;
     this.#servers = servers;
-    this.#keyFiles = keyFiles;
+    this.keys = keys;
   }
 
   /** Makes catalog and clusters: on each server one that tenants share and one for tenants that have theirs to themselves. */
-  static async install(servers: ReadonlyMap<Region, EmbeddedCluster>): Promise<Platform> {
-    const keyFiles = new Map<Region, string>();
-    for (const [region, { directory }] of servers) {
-      // Beside the server's files, which its supervisor removes whatever becomes of this process. A real one lies elsewhere.
-      await mkdir(join(directory, 'keys'), { mode: 0o700 });
-      keyFiles.set(region, join(directory, 'keys', 'keys.json'));
-    }
+  static async install(servers: ReadonlyMap<Region, EmbeddedCluster>, signal: AbortSignal): Promise<Platform> {
+    // Beside the servers' files, which their supervisors remove.
+    const keys = await KeyPlaces.make(new Map([...servers].map(([region, { directory }]) => [region, directory])), signal);
     const clusters = [...servers].flatMap(([region, { adminUrl }]): ClusterDefinition[] => [
       { id: `${region}-shared`, region, adminUrl, rolePrefix: 'retail' },
       { id: `${region}-premium`, region, adminUrl, rolePrefix: 'premium', dedicated: true },
@@ -50,11 +39,11 @@ export class Platform {
       catalog: { adminUrl: clusters[0]!.adminUrl, rolePrefix: 'retail' },
       clusters,
       migrations,
-      kms: keyManagers(keyFiles),
+      kms: keys.keyManagers(),
     });
     try {
       const { serviceCatalogUrl } = await control.init();
-      return new Platform(control, serviceCatalogUrl, servers, keyFiles);
+      return new Platform(control, serviceCatalogUrl, servers, keys);
     } catch (error) {
       await control.close();
       throw error;
@@ -77,7 +66,7 @@ export class Platform {
       catalog: { url: this.serviceCatalogUrl },
       schema: retailSchema,
       runtime: { region: options.region, applicationName: 'quickstart' },
-      kms: keyManagers(this.#keyFiles),
+      kms: this.keys.keyManagers(),
       credentials: options.credentials,
     });
   }
@@ -91,6 +80,11 @@ export class Platform {
     return url.href;
   }
 
+  /** The superuser's URL of the catalog. */
+  get catalogAdminUrl(): string {
+    return this.adminUrl(regions[0], new URL(this.serviceCatalogUrl).pathname.slice(1));
+  }
+
   /** PostgreSQL's major version; the servers have the same. */
   get serverMajor(): number {
     return Number.parseInt(this.#servers.get(regions[0])!.version, 10);
@@ -101,9 +95,4 @@ export class Platform {
     for (const service of services) if (service.status === 'fulfilled') await service.value.close();
     await this.control.close();
   }
-}
-
-/** One key file per region; whoever closes a service closes its key managers, so each gets its own. */
-function keyManagers(files: ReadonlyMap<Region, string>): LocalKeyManager[] {
-  return [...files].map(([region, file]) => localKeyManager({ file, region, allowSoftwareHsm: true }));
 }

@@ -51,7 +51,8 @@ export class Quickstart {
             this.#survey(signal),
             this.#screen.stage('starting a PostgreSQL server in each of two regions', () => servers.ready()),
           ]);
-          platform = await this.#screen.stage('making the catalog and the clusters', () => Platform.install(started));
+          platform = await this.#screen.stage('making the catalog and the clusters', () => Platform.install(started, signal));
+          this.#screen.print(`  ${platform.keys.summary}`);
           const off = await this.#mainJob(platform, found, signal);
           if (this.#options.keep) await this.#keep(platform, off);
           return off;
@@ -174,14 +175,12 @@ export class Quickstart {
   async #secrets(platform: Platform, retailers: readonly Retailer[]): Promise<readonly string[]> {
     const tiers = new Map(retailers.toReversed().map((retailer) => [retailer.config.tier, retailer]));
     const views = await this.#screen.stage("a supplier's account, as the database and as its retailer sees it", () =>
-      Promise.all(
-        [...tiers.values()].map((retailer) => secretView(retailer, platform.adminUrl(retailer.config.region, retailer.placement.database))),
-      ),
+      Promise.all([...tiers.values()].map((retailer) => secretView(retailer, platform))),
     );
     this.#screen.print(table(views.map((view) => ({ ...view }))));
     return views
       .filter(({ verdict }) => verdict === 'OFF')
-      .map(({ retailer }) => `${retailer}: the encrypted column is not as it should be`);
+      .map(({ retailer }) => `${retailer}: the encrypted column or its key is not as it should be`);
   }
 
   async #keep(platform: Platform, off: readonly string[]): Promise<void> {

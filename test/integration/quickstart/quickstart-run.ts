@@ -33,8 +33,12 @@ export class QuickstartRun implements AsyncDisposable {
     }
   }
 
-  static async start(args: readonly string[] = [], script = 'examples/retail/quickstart.ts'): Promise<QuickstartRun> {
-    return new QuickstartRun(await marked(), [process.execPath, '--import', 'tsx', join(root, script), ...args]);
+  static async start(
+    args: readonly string[] = [],
+    script = 'examples/retail/quickstart.ts',
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<QuickstartRun> {
+    return new QuickstartRun(await marked(), [process.execPath, '--import', 'tsx', join(root, script), ...args], env);
   }
 
   /** As npm does it: through a shell. What is killed is then the shell. */

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseOptions } from '../../../examples/retail/quickstart/options.ts';
 import { UsageError } from '../../../examples/retail/quickstart/usage-error.ts';
+import { softHsm } from '../../support/kms/pkcs11/softhsm.ts';
 import { QuickstartRun } from './quickstart-run.ts';
 
 const attempts = {
@@ -38,6 +39,25 @@ const attempts = {
 } as const;
 
 const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+
+const header = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
+const installed = softHsm();
+
+/** By tier, the kind of provider and the owner of a retailer's KEK, as the table of secrets shows them. */
+function keksIn({ output }: QuickstartRun): Readonly<Record<string, string>> {
+  const rows = output.matchAll(/^ {2}[a-z-]+ +(standard|enterprise|premium) +([a-z0-9]+)\/[a-z0-9-]+ (\([^)]+\)) +NEW-TODAY .* OK$/gm);
+  return Object.fromEntries([...rows].map(([, tier, provider, owner]) => [tier, `${provider} ${owner}`]));
+}
+
+/** A folder with a link to every program of the PATH but one. */
+async function pathWithout(program: string, folder: string): Promise<string> {
+  await mkdir(folder);
+  for (const from of process.env['PATH']!.split(delimiter)) {
+    for (const name of await readdir(from).catch(() => []))
+      if (name !== program) await symlink(join(from, name), join(folder, name)).catch(() => {}); // The first of a name counts.
+  }
+  return folder;
+}
 
 describe('with the sample', () => {
   let run: QuickstartRun;
@@ -82,13 +102,36 @@ describe('with the sample', () => {
     expect(new Set(rows.map(([, bytes]) => bytes)).size).toBe(3);
   });
 
+  it("keeps each tier's KEKs where they belong", () => {
+    expect(keksIn(run)).toMatchObject({ standard: 'local (the platform)', enterprise: 'local (france)' });
+  });
+
+  it.skipIf(installed === undefined)(`keeps a premium KEK in a token of SoftHSM ${installed?.version ?? '(not installed)'}`, () => {
+    expect(keksIn(run)).toHaveProperty('premium', 'pkcs11 (united-kingdom)');
+    expect(run.output).toContain(`premium retailers' KEKs are in a PKCS #11 token (SoftHSM ${installed?.version})`);
+  });
+
   it('leaves no process and no file', async () => {
     expect(await run.leftovers()).toEqual([]);
   });
 });
 
+it('without softhsm2-util on the PATH, premium KEKs are in a key file and it says so', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'quickstart-path-'));
+  try {
+    await writeFile(join(folder, 'one.csv'), `${header}\n1,A1,LAMP,2,2025-01-02 10:00:00,2.50,7,United Kingdom\n`);
+    const PATH = await pathWithout('softhsm2-util', join(folder, 'bin'));
+    await using run = await QuickstartRun.start(['--data', join(folder, 'one.csv')], undefined, { PATH });
+    expect(await run.exit(), run.output).toBe(0);
+    expect(run.output).toContain("premium retailers' KEKs are in the key file, since softhsm2-util is not on the PATH");
+    expect(keksIn(run)).toMatchObject({ premium: 'local (united-kingdom)' });
+    expect(await run.leftovers()).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 describe('with data of one’s own', () => {
-  const header = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
   let data: string;
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), 'quickstart-data-'));

@@ -64,11 +64,48 @@ describe('readCliConfig', () => {
       'kms: [{ provider: local, file: a.json, region: eu-west-1 }, { provider: local, file: b.json, region: us-east-1 }]',
     );
     const config = await read(text.replace(/migrations: .*/, ''));
-    expect(config.kms.map(({ file, region }) => [file, region])).toEqual([
-      [join(folder, 'a.json'), 'eu-west-1'],
-      [join(folder, 'b.json'), 'us-east-1'],
+    expect(config.kms).toEqual([
+      { provider: 'local', file: join(folder, 'a.json'), region: 'eu-west-1' },
+      { provider: 'local', file: join(folder, 'b.json'), region: 'us-east-1' },
     ]);
     expect(Object.keys(config).sort()).toEqual(['catalog', 'clusters', 'kms', 'secrets', 'tiers']);
+  });
+
+  test('takes several providers, in one region too, and masks what of them is secret', async () => {
+    const kms = `kms:
+  - { provider: local, file: a.json, region: eu-west-1 }
+  - { provider: aws, region: eu-west-1, customKeyStoreId: cks-1, tags: { team: shop }, attempts: 2,
+      credentials: { accessKeyId: AKIA, secretAccessKey: "\${AWS_KEY}", sessionToken: "\${AWS_TOKEN}" } }
+  - { provider: gcp, project: shop, location: europe-west3, keyRing: tenants, credentialsFile: gcp.json, rest: true }
+  - { provider: azure, vaultUrl: "https://shop.vault.azure.net", region: westeurope, managedHsm: false, deadlineMs: 500 }
+  - { provider: pkcs11, module: ./hsm.so, tokenLabel: tenancy, pin: "\${HSM_PIN}", region: eu-west-1 }
+  - { provider: pkcs11, module: libhsm.so, slot: 0, pin: "\${HSM_PIN}", region: eu-west-1, name: second-hsm, softwareTokenAsHsm: true }`;
+    const secrets = { AWS_KEY: 'secret-of-aws', AWS_TOKEN: 'token-of-aws', HSM_PIN: '2718281828' };
+    const config = await read(
+      whole.replace(/kms: .*/, () => kms),
+      { ...env, ...secrets },
+    );
+    expect(config.kms).toMatchObject([
+      { provider: 'local' },
+      {
+        provider: 'aws',
+        customKeyStoreId: 'cks-1',
+        tags: { team: 'shop' },
+        attempts: 2,
+        credentials: { secretAccessKey: 'secret-of-aws' },
+      },
+      { provider: 'gcp', location: 'europe-west3', credentialsFile: join(folder, 'gcp.json'), rest: true },
+      { provider: 'azure', vaultUrl: 'https://shop.vault.azure.net', managedHsm: false, deadlineMs: 500 },
+      { provider: 'pkcs11', module: join(folder, 'hsm.so'), tokenLabel: 'tenancy', pin: '2718281828' },
+      { provider: 'pkcs11', module: 'libhsm.so', slot: 0, name: 'second-hsm', softwareTokenAsHsm: true },
+    ]);
+    expect(config.secrets).toEqual(expect.arrayContaining(Object.values(secrets)));
+    expect(
+      await refusal(
+        whole.replace(/kms: .*/, () => kms),
+        env,
+      ),
+    ).toContain('kms.4.pin: needs the environment variable HSM_PIN');
   });
 
   test('takes every field that a cluster has', async () => {
@@ -144,7 +181,7 @@ kms: { provider: local, file: k.json, region: r-1 }
     ['port: 6432', 'port: 70000', 'clusters.1.port: '],
     ['postgresql://admin@us.example', 'mysql://root:hunter2hunter2@us.example', 'clusters.1.adminUrl: must be a postgres:// URL'],
     ['postgresql://admin@us.example', 'hunter2hunter2', 'clusters.1.adminUrl: must be a postgres:// URL'],
-    ['provider: local', 'provider: vault', 'kms.provider: only local'],
+    ['provider: local', 'provider: vault', 'kms.provider: must be local, aws, gcp, azure or pkcs11'],
     ['file: /var/keys.json', 'fiel: /var/keys.json', 'kms.fiel: unknown key; did you mean file?'],
     ['isolation: row', 'isolation: cell', 'tiers.pool.isolation: '],
     [/kms: .*/, '', 'kms: is required'],
@@ -152,8 +189,34 @@ kms: { provider: local, file: k.json, region: r-1 }
     [
       /kms: .*/,
       'kms: [{ provider: local, file: a, region: r-1 }, { provider: local, file: b, region: r-1 }]',
-      'kms.1.region: another key manager has this region',
+      'kms.1.region: another key manager’s keys have this name',
     ],
+    [
+      /kms: .*/,
+      'kms: [{ provider: local, file: a, region: r-1 }, { provider: aws, region: r-2, name: local/r-1 }]',
+      'kms.1.name: another key manager’s keys have this name',
+    ],
+    [/kms: .*/, 'kms: { file: a, region: r-1 }', 'kms.provider: is required'],
+    [/kms: .*/, 'kms: [hunter2hunter2]', 'kms.0: must be the options of a key manager'],
+    [
+      /kms: .*/,
+      'kms: { provider: aws, region: r-1, customKeyStoreID: c }',
+      'kms.customKeyStoreID: unknown key; did you mean customKeyStoreId?',
+    ],
+    [/kms: .*/, 'kms: { provider: local, file: a, region: r-1, tokenLabel: t }', 'kms.tokenLabel: unknown key'],
+    [
+      /kms: .*/,
+      'kms: { provider: aws, region: r-1, credentials: { accessKeyId: a, secretaccesskey: hunter2hunter2 } }',
+      'kms.credentials.secretaccesskey: unknown key; did you mean secretAccessKey?',
+    ],
+    [
+      /kms: .*/,
+      'kms: [{ provider: azure, region: r-1, vaultUrl: "http://shop.vault.azure.net" }]',
+      'kms.0.vaultUrl: must be the https URL of a vault',
+    ],
+    [/kms: .*/, 'kms: { provider: gcp, project: p, location: l, keyRing: k, destroyDays: 121 }', 'kms.destroyDays: '],
+    [/kms: .*/, 'kms: { provider: pkcs11, module: m, slot: 0, region: r-1 }', 'kms.pin: is required'],
+    [/kms: .*/, 'kms: { provider: pkcs11, module: m, slot: 0, region: r-1, pin: 271828 }', 'kms.pin: '],
     ['reference: ./', 'referenec: ./', 'migrations.referenec: unknown key; did you mean reference?'],
     ['tiers:', 'runtime: { region: eu-west-1 }\ntiers:', 'runtime: unknown key'],
     ['dedicated: true', 'dedicated: yes', 'clusters.1.dedicated: '],

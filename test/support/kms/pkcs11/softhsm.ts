@@ -1,17 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { softHsmModule } from '../../../../examples/retail/quickstart/softhsm.ts';
 import type { Pkcs11KeyManagerOptions } from '../../../../src/kms/pkcs11.ts';
 import type { Handle, Pkcs11Library, Pkcs11Sdk } from '../../../../src/kms/pkcs11-sdk.ts';
-
-const places = [
-  '/usr/lib/softhsm/libsofthsm2.so',
-  '/usr/lib64/pkcs11/libsofthsm2.so',
-  '/usr/local/lib/softhsm/libsofthsm2.so',
-  '/opt/homebrew/lib/softhsm/libsofthsm2.so',
-];
 
 /** What the tests use of a library beyond the adapter. */
 export interface TestLibrary extends Pkcs11Library {
@@ -34,7 +28,7 @@ export function pkcs11Sdk():
 /** SoftHSM's version and library, or undefined where it, or what speaks to it, isn't installed. */
 export function softHsm(): { readonly version: string; readonly module: string } | undefined {
   const answer = spawnSync('softhsm2-util', ['--version'], { encoding: 'utf8' });
-  const module = places.find((path) => existsSync(path));
+  const module = softHsmModule();
   return answer.status === 0 && module !== undefined && pkcs11Sdk() !== undefined ? { version: answer.stdout.trim(), module } : undefined;
 }
 
