@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres';
-import { columnOverhead, decryptValue, reencryptValue } from '../crypto/column-codec.ts';
+import { columnOverhead, reencryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { CatalogError, DecryptionError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';

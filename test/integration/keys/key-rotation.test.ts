@@ -42,15 +42,13 @@ beforeAll(async () => {
         .values(
           Array.from({ length: rows / 2 }, (_, n) => ({ sku: `sku-${n}`, stock: 0, supplierIban: n % 10 === 0 ? null : `${tenant}-${n}` })),
         );
-      await shop.tenancy.db
-        .insert(padded)
-        .values(
-          Array.from({ length: rows / 2 }, (_, n) => ({
-            sku: `sku-${n + 30}`,
-            stock: 0,
-            supplierIban: n % 10 === 0 ? null : `${tenant}-${n + 30}`,
-          })),
-        );
+      await shop.tenancy.db.insert(padded).values(
+        Array.from({ length: rows / 2 }, (_, n) => ({
+          sku: `sku-${n + 30}`,
+          stock: 0,
+          supplierIban: n % 10 === 0 ? null : `${tenant}-${n + 30}`,
+        })),
+      );
     });
   }
 }, 60_000);
