@@ -57,13 +57,16 @@ export class WriteDescriber {
     const from = tape.once(3) ? this.#from(table) : undefined;
     if (from === undefined) return { is: 'update', ...base, ctes, set: this.#set(table, scope), ...where };
     const extra = this.#selects.condition(0, [...scope, ...from.refs], []);
+    const condition = { is: 'and', of: [from.on, ...(tape.once(2) ? [extra] : []), ...(cte && where.where ? [where.where] : [])] } as const;
+    // Raw SQL with an `or` at its top level goes round what joins the two: then each row has many, and PostgreSQL may take any of them.
+    const joined = !JSON.stringify(condition).includes('"raw or"');
     return {
       is: 'update',
       ...base,
       ctes,
-      set: this.#set(table, [...scope, ...from.refs]),
+      set: this.#set(table, joined ? [...scope, ...from.refs] : scope),
       from: from.from,
-      where: { is: 'and', of: [from.on, ...(tape.once(2) ? [extra] : []), ...(cte && where.where ? [where.where] : [])] },
+      where: condition,
     };
   }
 
