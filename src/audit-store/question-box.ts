@@ -2,16 +2,16 @@ import { QuestionSample } from '../audit/question-sample.ts';
 import type { SilentQuestion } from '../audit/silent-question.ts';
 import type { CatalogSession } from '../catalog/catalog-session.ts';
 import { KeyStore } from '../catalog/key-store.ts';
-import { CatalogError } from '../errors.ts';
+import { CatalogError, ConfigurationError } from '../errors.ts';
 import { silentAttemptContext } from '../keys/key-context.ts';
 import { sealSecret } from '../keys/sealed-secret.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 
 /** How attempts that row-level security answered with nothing are looked for; docs/audit.md, "Silent attempts". */
 export interface SilentAttemptOptions {
-  /** How long questions are gathered before they are handed over, in milliseconds; 5,000 unless told. */
+  /** How long questions are gathered before they are handed over, in milliseconds, up to an hour; 5,000 unless told. */
   readonly everyMs?: number | undefined;
-  /** How many of one tenant are kept each time; 10 unless told. Where more come, a fair sample of them is. */
+  /** How many of one tenant are kept each time, up to 100; 10 unless told. Where more come, a fair sample of them is. */
   readonly perTenant?: number | undefined;
 }
 
@@ -23,18 +23,30 @@ export interface QuestionBoxOptions extends SilentAttemptOptions {
 }
 
 const maxTenants = 100;
+/** A batch is kept in one row of the catalog, of 4 MiB at most. */
+const mostPerTenant = 100;
+const longestMs = 3_600_000;
 
 /** Gathers questions and hands them to the catalog, sealed: whoever asked has gone on long before, and never hears an answer. */
 export class QuestionBox {
   readonly #options: QuestionBoxOptions;
+  readonly #everyMs: number;
   readonly #sample: QuestionSample;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> = Promise.resolve();
   #closed = false;
 
+  /** @throws {ConfigurationError} when a time or a number can't be used */
   constructor(options: QuestionBoxOptions) {
+    const { everyMs = 5_000, perTenant = 10 } = options;
+    if (!(everyMs >= 1 && everyMs <= longestMs) || !(Number.isInteger(perTenant) && perTenant >= 1 && perTenant <= mostPerTenant)) {
+      throw new ConfigurationError('Silent attempts can’t be noted like this.', {
+        hint: `Give everyMs from 1 to ${longestMs} and perTenant as a whole number from 1 to ${mostPerTenant}.`,
+      });
+    }
     this.#options = Object.freeze({ ...options });
-    this.#sample = new QuestionSample({ perTenant: Math.max(1, options.perTenant ?? 10), maxTenants });
+    this.#everyMs = everyMs;
+    this.#sample = new QuestionSample({ perTenant, maxTenants });
   }
 
   ask(question: SilentQuestion): void {
@@ -60,7 +72,7 @@ export class QuestionBox {
         this.#timer = undefined;
         if (!this.#sample.empty && !this.#closed) this.#schedule();
       });
-    }, this.#options.everyMs ?? 5_000);
+    }, this.#everyMs);
     this.#timer.unref();
   }
 

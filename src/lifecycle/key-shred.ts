@@ -76,7 +76,9 @@ export class KeyShred {
     if ((await this.#shreds.find(tenantId)) === undefined) await this.#destroy(tenantId, forced, options);
     const shred = (await this.#shreds.find(tenantId))!;
     const keks: KekEvidence[] = [];
-    for (const kek of await this.#keys.keks(tenantId)) keks.push(await this.#end(kek, options));
+    // Never one that is the platform's, whatever else it may still wrap for this tenant: every other tenant's keys are under it.
+    for (const kek of (await this.#keys.keks(tenantId)).filter((one) => one.tenantId === tenantId))
+      keks.push(await this.#end(kek, options));
     await followed(this.#processes, shred.notice, options);
     const processes = await this.#answersOf(shred);
     const certificate = await this.#authority.sign({

@@ -113,6 +113,16 @@ test('a process that does not answer is named until its keys have ended; run aga
     processes: { expired: [{ name: 'deaf@host:1' }], silent: [] },
   });
   await inCatalog(`delete from tenancy.processes where name = 'deaf@host:1'`);
+
+  // A key that somebody put back past the triggers names the platform's KEK: it wraps everybody's keys and stays as it is.
+  await inCatalog(`alter table tenancy.data_keys disable trigger data_keys_not_after_shred`);
+  await inCatalog(
+    `insert into tenancy.data_keys select 'acme', purpose, version, kek_id, provider, key_ref, key_version, wrapped from tenancy.data_keys where tenant_id = 'globex'`,
+  );
+  await inCatalog(`alter table tenancy.data_keys enable trigger data_keys_not_after_shred`);
+  expect(await shop.control.shredKeys('acme', options)).toMatchObject({ keks: [] });
+  expect((await shop.control.keyStatus('globex'))[0]!.problems).toEqual([]);
+  await inCatalog(`delete from tenancy.data_keys where tenant_id = 'acme'`);
 });
 
 test('a result that is on its way when the keys go does not open', async () => {
