@@ -63,6 +63,8 @@ export class WriteDescriber {
     return {
       is: 'update',
       ...base,
+      // `all` names the joined row too.
+      ...(returning === 'all' && !joined ? { returning: columns } : {}),
       ctes,
       set: this.#set(table, joined ? [...scope, ...from.refs] : scope),
       from: from.from,
