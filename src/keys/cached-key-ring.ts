@@ -190,8 +190,12 @@ export class CachedKeyRing implements KeyRing {
     await this.close();
   }
 
-  async #again(tenantId: string, attempt: number): Promise<LocalTenantKeys> {
+  /** What a fetch answers that began at `startedAt` and was outdated meanwhile: keys of a fetch that began after that, made now if need be. */
+  async #again(tenantId: string, attempt: number, startedAt: number): Promise<LocalTenantKeys> {
     if (this.#closed) throw closedError(tenantId);
+    const entry = this.#entries.get(tenantId);
+    // Only one fetch is under way at a time, so one that began later began after the earlier one was outdated.
+    if (entry !== undefined && entry.loadedAt > startedAt) return entry.keys;
     if (attempt < maxAttempts) return await this.#share(tenantId, attempt + 1).promise;
     throw new CatalogError(`The keys of tenant ${tenantId} changed each time that they were fetched.`, { tenantId, retryable: true });
   }
@@ -231,7 +235,7 @@ export class CachedKeyRing implements KeyRing {
     } finally {
       if (isCurrent()) this.#loads.delete(tenantId);
     }
-    return await this.#again(tenantId, load.attempt);
+    return await this.#again(tenantId, load.attempt, startedAt);
   }
 
   #keep(tenantId: string, keys: LocalTenantKeys, loadedAt: number): void {

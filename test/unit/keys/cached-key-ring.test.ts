@@ -137,33 +137,37 @@ describe('CachedKeyRing', () => {
     await expect(ring.load('tenant-200')).rejects.toBeInstanceOf(UnknownTenantError);
   });
 
-  it('neither keeps nor hands out what was fetched before it was told to forget', async () => {
-    const gate = gated();
-    onLoad = () => gate.open;
-    const ring = ringOf();
-    const early = ring.load('tenant-100');
-    await vi.waitFor(() => expect(loads).toBe(1));
-    ring.evict('tenant-100');
-    onLoad = async () => {};
-    const late = ring.load('tenant-100');
-    gate.release();
-    const [first, second] = await Promise.all([early, late]);
-    expect(first).toBe(second);
-    expect(loads).toBe(2);
-    expect(ring.cached('tenant-100')).toBe(second);
+  it.each(['ends before', 'is under way when'])(
+    'neither keeps nor hands out what was fetched before it was told to forget; a later fetch %s it ends',
+    async (order) => {
+      const gate = gated();
+      onLoad = () => gate.open;
+      const ring = ringOf();
+      const early = ring.load('tenant-100');
+      await vi.waitFor(() => expect(loads).toBe(1));
+      ring.evict('tenant-100');
+      onLoad = async () => {};
+      const late = ring.load('tenant-100');
+      if (order === 'ends before') await late;
+      gate.release();
+      const [first, second] = await Promise.all([early, late]);
+      expect(first).toBe(second);
+      expect(loads).toBe(2);
+      expect(ring.cached('tenant-100')).toBe(second);
 
-    const again = gated();
-    onLoad = () => again.open;
-    ring.evict('tenant-100');
-    expect(ring.cached('tenant-100')).toBeUndefined();
-    const lost = ring.load('tenant-100');
-    await vi.waitFor(() => expect(loads).toBe(3));
-    ring.evict('tenant-100');
-    stored.delete('tenant-100');
-    again.release();
-    await expect(lost).rejects.toBeInstanceOf(UnknownTenantError);
-    expect(ring.cached('tenant-100')).toBeUndefined();
-  });
+      const again = gated();
+      onLoad = () => again.open;
+      ring.evict('tenant-100');
+      expect(ring.cached('tenant-100')).toBeUndefined();
+      const lost = ring.load('tenant-100');
+      await vi.waitFor(() => expect(loads).toBe(3));
+      ring.evict('tenant-100');
+      stored.delete('tenant-100');
+      again.release();
+      await expect(lost).rejects.toBeInstanceOf(UnknownTenantError);
+      expect(ring.cached('tenant-100')).toBeUndefined();
+    },
+  );
 
   it('gives statements under way the versions that are fetched later, and takes away those that are gone', async () => {
     const ring = ringOf();
