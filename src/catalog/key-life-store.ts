@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { CatalogError } from '../errors.ts';
-import type { KeyProtection, WrappedKey } from '../kms/key-manager.ts';
+import type { WrappedKey } from '../kms/key-manager.ts';
 import type { CatalogSession } from './catalog-session.ts';
+import { type Kek, kekOf } from './key-store.ts';
 
 /** Where a data key is in its life: readable, written with, or out of use. */
 export type DataKeyState = 'pending' | 'active' | 'retired';
@@ -17,16 +18,9 @@ export interface StoredKey {
   readonly createdAt: Date;
 }
 
-/** A KEK with its place in its life. */
-export interface StoredKek {
-  readonly id: string;
-  readonly provider: string;
-  readonly keyRef: string;
-  readonly region: string;
-  /** What was asked for; the key manager says what protects it in truth. */
-  readonly protection: KeyProtection;
-  readonly tenantId: string | undefined;
-  readonly state: 'pending' | 'active' | 'retired' | 'destroyed';
+/** A KEK with its place in its life. Its protection is what was asked for; the key manager says what protects it in truth. */
+export interface StoredKek extends Kek {
+  readonly state: z.infer<typeof kekState>;
 }
 
 /** Wrapped bytes that take the place of others of the same key. */
@@ -48,15 +42,7 @@ const keyRow = z.object({
   wrapped: z.instanceof(Buffer),
   created_at: z.date(),
 });
-const kekRow = z.object({
-  id: z.string(),
-  provider: z.string(),
-  key_ref: z.string(),
-  region: z.string(),
-  protection: z.enum(['software', 'hsm']),
-  tenant_id: z.string().nullable(),
-  state: z.enum(['pending', 'active', 'retired', 'destroyed']),
-});
+const kekState = z.enum(['pending', 'active', 'retired', 'destroyed']);
 
 /** The owner's side of the keys' later life: versions, re-wrapping, KEKs that come and go. Wrapped keys only: no material. */
 export class KeyLifeStore {
@@ -98,7 +84,7 @@ export class KeyLifeStore {
   }
 
   /** Records a KEK that nothing is wrapped by yet. */
-  async insertPendingKek(kek: Omit<StoredKek, 'id' | 'state'>): Promise<StoredKek> {
+  async insertPendingKek(kek: Omit<Kek, 'id' | 'createdAt'>): Promise<StoredKek> {
     const [row] = await this.#session.query(
       { doing: `recording a KEK of ${kek.tenantId ?? 'the platform'}`, tenantId: kek.tenantId },
       (sql) => sql`
@@ -203,6 +189,5 @@ function storedKeyOf(row: unknown): StoredKey {
 }
 
 function storedKekOf(row: unknown): StoredKek {
-  const { id, provider, key_ref, region, protection, tenant_id, state } = kekRow.parse(row);
-  return Object.freeze({ id, provider, keyRef: key_ref, region, protection, tenantId: tenant_id ?? undefined, state });
+  return Object.freeze({ ...kekOf(row), state: z.object({ state: kekState }).parse(row).state });
 }

@@ -179,7 +179,8 @@ export class KeyStore {
   }
 }
 
-function kekOf(row: unknown): Kek {
+/** A row of `tenancy.keks`. */
+export function kekOf(row: unknown): Kek {
   const kek = kekRow.parse(row);
   return Object.freeze({
     id: kek.id,
