@@ -129,7 +129,10 @@ describe('the CLI as it is installed, on PostgreSQL', () => {
   });
 
   test('migrate up ends with 4 while one tenant’s rows break a migration, and heals when they are mended', async () => {
-    await world.asSuperuser(shared(), `insert into corner_shop.products (tenant_id, sku, stock) values ('corner-shop', 'UNTOLD-SKU', -987654321)`);
+    await world.asSuperuser(
+      shared(),
+      `insert into corner_shop.products (tenant_id, sku, stock) values ('corner-shop', 'UNTOLD-SKU', -987654321)`,
+    );
     await world.migration(
       '0002_counted',
       'alter table products add constraint counted check (stock >= 0);\ncreate index on products (tenant_id, stock);',
