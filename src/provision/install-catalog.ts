@@ -3,7 +3,7 @@ import { applySqlSet } from '../sql/sql-set.ts';
 import { urlFor, withClient } from './admin-client.ts';
 import { ensureLogin, ensureMembership } from './login.ts';
 import type { PlatformNames } from './names.ts';
-import { closePublicSchema, createTenantDatabase } from './tenant-database.ts';
+import { closeOwnPublicSchema, closePublicSchema, createTenantDatabase } from './tenant-database.ts';
 
 /**
  * Makes the catalog's roles and database and brings its tables to this release; idempotent.
@@ -20,6 +20,7 @@ export async function installCatalog(adminUrl: string, names: PlatformNames): Pr
   return await withClient(urlFor(adminUrl, { database: names.catalogDatabase }), async (admin) => {
     await closePublicSchema(admin, names.owner);
     await admin.unsafe(`set role ${quoteIdentifier(names.owner)}`);
+    await closeOwnPublicSchema(admin);
     return await applySqlSet(admin, 'catalog', { owner: names.owner, catalog: names.catalog });
   });
 }

@@ -68,7 +68,7 @@ function patternOf(families: readonly ClosedFunctions[]): string {
  * Takes schema `public` from PUBLIC as the database's owner: from PostgreSQL 15 on it is the owner's to do, where the administrator is no
  * superuser. The owner inherits nothing, so it becomes the role that owns the schema.
  *
- * @param owner a client with one connection, logged in as the database's owner
+ * @param owner a client with one connection that is the database's owner, by its login or by SET ROLE
  */
 export async function closeOwnPublicSchema(owner: Sql): Promise<void> {
   const [server] = await owner<{ owned: boolean }[]>`select current_setting('server_version_num')::int >= 150000 as owned`;
