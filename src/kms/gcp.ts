@@ -4,7 +4,7 @@ import type { protos, v1 } from '@google-cloud/kms';
 import { dataKeyFrom, dataKeyLength, newDataKey, requireDataKey } from '../crypto/data-key.ts';
 import { ConfigurationError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import { checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
+import { authenticatedData, checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
 import { GcpClient } from './gcp-client.ts';
 import { alreadyExists, gcpFailure, refusesArgument } from './gcp-failure.ts';
 import { GcpKeyRing } from './gcp-key-ring.ts';
@@ -23,7 +23,7 @@ import type {
 } from './key-manager.ts';
 import { type RemoteCallSettings, remoteCallSettings } from './remote-call-options.ts';
 import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
-import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
+import { identityOf, requireWrappedBy } from './remote-wrapping.ts';
 
 export type { GcpKeyManagerOptions } from './gcp-options.ts';
 
@@ -134,7 +134,6 @@ export class GcpKeyManager implements KeyManager {
   async wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey> {
     requireDataKey(key);
     this.#ring.requireOwn(keyRef, context);
-    const additionalAuthenticatedData = contextBytes(context);
     return this.#run({ doing: 'wrap', keyRef, tenantId: context.tenantId, signal: call?.signal }, async (client) => {
       const plaintext = key.export();
       try {
@@ -143,8 +142,7 @@ export class GcpKeyManager implements KeyManager {
             name: keyRef,
             plaintext,
             plaintextCrc32c: checksumOf(plaintext),
-            additionalAuthenticatedData,
-            additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+            ...authenticatedData(context),
           },
           this.#once,
         );
@@ -165,7 +163,6 @@ export class GcpKeyManager implements KeyManager {
     requireWrappedBy(this.provider, wrapped, context);
     const { keyRef, ciphertext } = wrapped;
     this.#ring.requireOwn(keyRef, context);
-    const additionalAuthenticatedData = contextBytes(context);
     const request = { doing: 'unwrap', keyRef, tenantId: context.tenantId, signal: call?.signal, share: identityOf(wrapped, context) };
     return this.#run(request, async (client) => {
       if (ciphertext.byteLength > longestCiphertext) throw keyFailure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
@@ -173,8 +170,7 @@ export class GcpKeyManager implements KeyManager {
         name: keyRef,
         ciphertext,
         ciphertextCrc32c: checksumOf(ciphertext),
-        additionalAuthenticatedData,
-        additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+        ...authenticatedData(context),
       };
       const [answer] = await client.decrypt(asked, this.#once).catch((error: unknown) => {
         if (!refusesArgument(error)) throw error;
