@@ -76,7 +76,16 @@ export {
   WrongTenantError,
 } from './errors.ts';
 export type { KeyCacheOptions } from './keys/service-keys.ts';
-export type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './kms/key-manager.ts';
+export type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './kms/key-manager.ts';
 export type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
 export { environmentCredentials } from './routing/environment-credentials.ts';
 export type { LaneOptions } from './routing/open-postgres-pool.ts';
