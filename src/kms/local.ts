@@ -6,7 +6,8 @@ import { Xaes256Gcm } from '../crypto/xaes-256-gcm.ts';
 import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
 import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import { isGone, type LocalKek, LocalKeyFile } from './local-key-file.ts';
+import type { LocalKek } from './local-key-document.ts';
+import { isGone, LocalKeyFile } from './local-key-file.ts';
 
 /** Options of {@link localKeyManager}. */
 export interface LocalKeyManagerOptions {
