@@ -33,7 +33,8 @@ export const people = tenantTable(
 export const canaryTables = `-- Up Migration
 create table people (
   tenant_id text not null, id int not null, name bytea, email bytea, email_index bytea, iban bytea, iban_index bytea, salary bytea,
-  born_at bytea, notes bytea, scan bytea, plain text, plain_bytes bytea, primary key (tenant_id, id), unique (tenant_id, email_index)
+  born_at bytea, notes bytea, scan bytea, plain text, plain_bytes bytea, primary key (tenant_id, id), unique (tenant_id, email_index),
+  check (id < 5000)
 );
 create index on people (tenant_id, iban_index);
 `;
