@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deriveContextKey } from '../../src/crypto/context-key.ts';
 import { dataKeyFrom } from '../../src/crypto/data-key.ts';
 import { LocalTenantKeys } from '../../src/crypto/local-tenant-keys.ts';
 import { createTestPlatform, type TestPlatform } from '../../src/testing/test-platform.ts';
@@ -73,7 +74,8 @@ function service() {
 
 /** Every key that the service has when it is open, as bytes; KEKs of every version in its key file. */
 async function heldKeys(): Promise<ReadonlyMap<string, Buffer>> {
-  const { data, index } = await tenantKeyBytes(platform, 'acme');
+  const { data, index, master } = await tenantKeyBytes(platform, 'acme');
+  const { clusterId, database } = (await platform.control.tenant('acme')).placement!;
   const keys = new LocalTenantKeys({
     tenantId: 'acme',
     currentVersion: 1,
@@ -84,6 +86,8 @@ async function heldKeys(): Promise<ReadonlyMap<string, Buffer>> {
     ['the data key', data],
     ['the blind-index secret', index],
     ['the index key of people.email', keys.indexKey('people', 'email').export()],
+    ['the context master', master.bytes],
+    ['the context key', deriveContextKey(dataKeyFrom(Buffer.from(master.bytes)), { keyId: master.keyId, clusterId, database }).export()],
     ...(await kekBytes(work.files[0]!.file)),
   ]);
 }
@@ -116,7 +120,7 @@ async function observe() {
 
 test.skipIf(!memoryIsReadable)('memory (where /proc shows it): keys as bytes, never as text; after close none of them', () => {
   // The platform's KEK, the tenant's own, and two versions of one that the service made.
-  expect(seen.names).toHaveLength(3 + 4);
+  expect(seen.names).toHaveLength(5 + 4);
   expect([...seen.open.memory].sort()).toEqual([...seen.names.map((name) => `${name} as bytes`), 'control as text'].sort());
   expect(seen.closed.memory).toEqual(['control as text']);
 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { CatalogClient } from '../../../src/catalog/catalog-client.ts';
 import { CatalogReader } from '../../../src/catalog/catalog-reader.ts';
-import { dataContext, indexContext } from '../../../src/keys/key-context.ts';
+import { contextMasterContext, dataContext, indexContext } from '../../../src/keys/key-context.ts';
 import type { KeyManager } from '../../../src/kms/key-manager.ts';
 import { KeyManagers } from '../../../src/kms/key-managers.ts';
 import { urlFor } from '../../../src/provision/admin-client.ts';
@@ -11,16 +11,28 @@ import type { TestPlatform } from '../../../src/testing/test-platform.ts';
 
 type Platform = Pick<TestPlatform<Record<string, unknown>>, 'adminUrl' | 'rolePrefix' | 'keyManagers'>;
 
-/** A tenant's data key (its first version) and blind-index secret as bytes, unwrapped by the platform's key managers. */
-export async function tenantKeyBytes(platform: Platform, tenantId: string): Promise<{ readonly data: Buffer; readonly index: Buffer }> {
+/** Keys as bytes, unwrapped by the platform's key managers. */
+export interface KnownKeys {
+  /** The tenant's first data key. */
+  readonly data: Buffer;
+  /** Its blind-index secret. */
+  readonly index: Buffer;
+  /** The newest master of context keys, and its id. */
+  readonly master: { readonly keyId: string; readonly bytes: Buffer };
+}
+
+export async function tenantKeyBytes(platform: Platform, tenantId: string): Promise<KnownKeys> {
   const managers = new KeyManagers(platform.keyManagers());
   const session = await CatalogClient.open({ url: urlFor(platform.adminUrl, { database: `${platform.rolePrefix}_catalog` }) });
   try {
-    const { dataKeys, indexSecret } = await new CatalogReader({ session, tiers: defaultTiers }).wrappedKeys(tenantId);
+    const reader = new CatalogReader({ session, tiers: defaultTiers });
+    const { dataKeys, indexSecret } = await reader.wrappedKeys(tenantId);
+    const [newest] = await reader.contextMasters();
     const { wrapped } = dataKeys[0]!;
     const data = await managers.for(wrapped.provider).unwrap(wrapped, dataContext(tenantId));
     const index = await managers.for(indexSecret.provider).unwrap(indexSecret, indexContext(tenantId));
-    return { data: data.export(), index: index.export() };
+    const master = await managers.for(newest!.wrapped.provider).unwrap(newest!.wrapped, contextMasterContext);
+    return { data: data.export(), index: index.export(), master: { keyId: newest!.keyId, bytes: master.export() } };
   } finally {
     await session.close();
     await managers.close();
