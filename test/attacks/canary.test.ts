@@ -18,7 +18,7 @@ import { createTestPlatform } from '../../src/testing/test-platform.ts';
 import { canaryTables, people } from '../support/secrets/canary-schema.ts';
 import type { CanaryValues } from '../support/secrets/canary-values.ts';
 import { hearPrints } from '../support/secrets/hear-prints.ts';
-import { kekBytes, keyFileOf, tenantKeyBytes } from '../support/secrets/known-keys.ts';
+import { chainKeyBytes, kekBytes, keyFileOf, tenantKeyBytes } from '../support/secrets/known-keys.ts';
 import { type CanaryPlatform, provoke } from '../support/secrets/provoke.ts';
 import { filesBelow, serverDump } from '../support/secrets/search-server.ts';
 import { formsIn, type SecretForm, secretForms } from '../support/secrets/secret-forms.ts';
@@ -115,9 +115,10 @@ async function everySecret(): Promise<SecretForm[]> {
   const [file] = platform.keyManagers().map(keyFileOf);
   const keys = new Map(await kekBytes(file!));
   for (const tenant of ['acme', 'globex']) {
-    const { data, index } = await tenantKeyBytes(platform, tenant);
-    keys.set(`the data key of ${tenant}`, data).set(`the blind-index secret of ${tenant}`, index);
+    const { data, index, master } = await tenantKeyBytes(platform, tenant);
+    keys.set(`the data key of ${tenant}`, data).set(`the blind-index secret of ${tenant}`, index).set('the context master', master.bytes);
   }
+  for (const [n, bytes] of (await chainKeyBytes(platform)).entries()) keys.set(`the key of audit chain ${n}`, bytes);
   const double = Buffer.alloc(8);
   double.writeDoubleBE(values.number);
   const time = Buffer.alloc(8);

@@ -10,7 +10,7 @@ import { dataKeyFrom } from '../../src/crypto/data-key.ts';
 import { LocalTenantKeys } from '../../src/crypto/local-tenant-keys.ts';
 import { createTestPlatform, type TestPlatform } from '../../src/testing/test-platform.ts';
 import * as schema from '../support/secrets/canary-schema.ts';
-import { kekBytes, keyFileOf, tenantKeyBytes } from '../support/secrets/known-keys.ts';
+import { chainKeyBytes, kekBytes, keyFileOf, tenantKeyBytes } from '../support/secrets/known-keys.ts';
 import { memoryIsReadable, searchMemory } from '../support/secrets/search-memory.ts';
 import { formsIn, secretForms } from '../support/secrets/secret-forms.ts';
 import { adminUrl } from '../support/server.ts';
@@ -88,6 +88,8 @@ async function heldKeys(): Promise<ReadonlyMap<string, Buffer>> {
     ['the index key of people.email', keys.indexKey('people', 'email').export()],
     ['the context master', master.bytes],
     ['the context key', deriveContextKey(dataKeyFrom(Buffer.from(master.bytes)), { keyId: master.keyId, clusterId, database }).export()],
+    // The service began its chain last.
+    ['the key of its audit chain', (await chainKeyBytes(platform)).at(-1)!],
     ...(await kekBytes(work.files[0]!.file)),
   ]);
 }
@@ -120,7 +122,7 @@ async function observe() {
 
 test.skipIf(!memoryIsReadable)('memory (where /proc shows it): keys as bytes, never as text; after close none of them', () => {
   // The platform's KEK, the tenant's own, and two versions of one that the service made.
-  expect(seen.names).toHaveLength(5 + 4);
+  expect(seen.names).toHaveLength(6 + 4);
   expect([...seen.open.memory].sort()).toEqual([...seen.names.map((name) => `${name} as bytes`), 'control as text'].sort());
   expect(seen.closed.memory).toEqual(['control as text']);
 });

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
+import { chainKey } from '../../../src/audit/entry-mac.ts';
 import { CatalogClient } from '../../../src/catalog/catalog-client.ts';
 import { CatalogReader } from '../../../src/catalog/catalog-reader.ts';
-import { contextMasterContext, dataContext, indexContext } from '../../../src/keys/key-context.ts';
+import { auditChainContext, contextMasterContext, dataContext, indexContext } from '../../../src/keys/key-context.ts';
 import type { KeyManager } from '../../../src/kms/key-manager.ts';
 import { KeyManagers } from '../../../src/kms/key-managers.ts';
-import { urlFor } from '../../../src/provision/admin-client.ts';
+import { urlFor, withClient } from '../../../src/provision/admin-client.ts';
 import { defaultTiers } from '../../../src/tenant/tier.ts';
 import type { TestPlatform } from '../../../src/testing/test-platform.ts';
 
@@ -37,6 +38,34 @@ export async function tenantKeyBytes(platform: Platform, tenantId: string): Prom
     await session.close();
     await managers.close();
   }
+}
+
+/** The keys of every audit chain that was begun, newest last. */
+export async function chainKeyBytes(platform: Platform): Promise<readonly Buffer[]> {
+  const managers = new KeyManagers(platform.keyManagers());
+  try {
+    const writers = await withClient(
+      urlFor(platform.adminUrl, { database: `${platform.rolePrefix}_catalog` }),
+      async (sql) =>
+        await sql<WriterRow[]>`select id::text, provider, key_ref, key_version, wrapped from tenancy.audit_writers order by started_at`,
+    );
+    return await Promise.all(
+      writers.map(async ({ id, provider, key_ref: keyRef, key_version: version, wrapped: ciphertext }) => {
+        const wrapped = { provider, keyRef, keyVersion: version ?? undefined, ciphertext };
+        return chainKey(await managers.for(provider).unwrap(wrapped, auditChainContext), id).export();
+      }),
+    );
+  } finally {
+    await managers.close();
+  }
+}
+
+interface WriterRow {
+  readonly id: string;
+  readonly provider: string;
+  readonly key_ref: string;
+  readonly key_version: string | null;
+  readonly wrapped: Buffer;
 }
 
 /** Where a local key manager has its file. */
