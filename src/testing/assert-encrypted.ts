@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
-import { columnOverhead } from '../crypto/column-codec.ts';
+import { columnOverhead, encryptValue, keyVersionOf } from '../crypto/column-codec.ts';
+import { newDataKey } from '../crypto/data-key.ts';
+import { LocalTenantKeys } from '../crypto/local-tenant-keys.ts';
 import { columnsOf, originalNameOf } from '../database/drizzle-internals.ts';
 import { EncryptedColumn } from '../database/encrypted-column.ts';
 import { isTenantTable } from '../database/table-kind.ts';
@@ -32,8 +34,8 @@ interface Site {
 
 /**
  * Tries on every encrypted column of the service's schema what somebody could do who writes to the tables past the library: puts a
- * ciphertext of another tenant, table, column or key version into a row, or a shortened one, or one with a bit flipped. Each must be the same
- * {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of each table, in transactions that are
+ * ciphertext of another tenant, table, column or key version into a row, or one whose key is gone, or a shortened one, or one with a bit
+ * flipped. Each must be the same {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of each table, in transactions that are
  * rolled back; only the audit entries stay.
  *
  * @param tenants two tenants, each with a row in every table that has encrypted columns
@@ -59,7 +61,12 @@ export async function assertEncrypted(target: EncryptedTarget, tenants: readonly
   if (findings.length === 0) {
     for (const site of sites) {
       const moved = sites.filter((from) => from !== site).map((from): Attempt => [`the ciphertext of ${from.label}`, ours.get(from)!]);
-      const attempts: Attempt[] = [[`the ciphertext of tenant ${other}`, theirs.get(site)!], ...moved, ...changedForms(ours.get(site)!)];
+      const attempts: Attempt[] = [
+        [`the ciphertext of tenant ${other}`, theirs.get(site)!],
+        ['one whose key is gone', underLostKey(own, site, ours.get(site)!)],
+        ...moved,
+        ...changedForms(ours.get(site)!),
+      ];
       checked += attempts.length;
       await rolledBack(service, own, async (db) => await tryAll(db, site, attempts, findings));
     }
@@ -130,6 +137,14 @@ function sampleOf({ format }: EncryptedColumn): unknown {
   } catch {
     return format.decode(Buffer.concat([Buffer.alloc(4), Buffer.from(randomUUID().replaceAll('-', ''), 'hex').subarray(0, 4)]));
   }
+}
+
+/** Made for its place, of a version that the tenant has, under a key that nobody has any more. */
+function underLostKey(tenantId: string, { column }: Site, like: Buffer): Buffer {
+  const currentVersion = keyVersionOf(like);
+  const dataKeys = new Map([[currentVersion, newDataKey()]]);
+  const keys = new LocalTenantKeys({ tenantId, currentVersion, dataKeys, indexSecret: newDataKey() });
+  return encryptValue(keys, { table: column.home, column: column.name }, column.format.encode(sampleOf(column))!, column.padTo);
 }
 
 /** One flipped bit in each of the format's fields, another key version, a byte less at either end, a byte more. */
