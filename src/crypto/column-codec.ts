@@ -133,13 +133,7 @@ function open(keys: TenantKeys, place: ColumnPlace, bytes: Buffer): Buffer | und
   const version = bytes.readUInt32BE(versionAt);
   const key = keys.dataKey(version);
   if (key === undefined) return undefined;
-  const tagAt = bytes.byteLength - Xaes256Gcm.tagLength;
-  const sealed = {
-    commitment: bytes.subarray(commitmentAt, ciphertextAt),
-    ciphertext: bytes.subarray(ciphertextAt, tagAt),
-    tag: bytes.subarray(tagAt),
-  };
-  return Xaes256Gcm.for(key).open(bytes.subarray(nonceAt, commitmentAt), sealed, aadOf(keys.tenantId, place, bytes, version));
+  return Xaes256Gcm.for(key).openMessage(bytes, nonceAt, aadOf(keys.tenantId, place, bytes, version));
 }
 
 /** Lone surrogates all become U+FFFD in UTF-8, so that two such ids would be one. */

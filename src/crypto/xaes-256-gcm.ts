@@ -12,6 +12,12 @@ export interface XaesSealed {
   readonly tag: Buffer;
 }
 
+/** What a key makes of one nonce. */
+interface Derived {
+  readonly messageKey: Buffer;
+  readonly commitment: Buffer;
+}
+
 const ciphers = new WeakMap<KeyObject, Xaes256Gcm>();
 
 /** What stands in front of the nonce's first 12 bytes in three blocks: two that the message key is made of, and the commitment's first. */
@@ -85,7 +91,7 @@ export class Xaes256Gcm {
     if (nonce.byteLength !== Xaes256Gcm.nonceLength) {
       throw new ConfigurationError(`A nonce of ${nonce.byteLength} bytes was given where ${Xaes256Gcm.nonceLength} are needed.`);
     }
-    const { messageKey, commitment } = this.#derive(nonce);
+    const { messageKey, commitment } = this.#derive(nonce, 0);
     const gcm = createCipheriv('aes-256-gcm', messageKey, nonce.subarray(12), gcmOptions);
     messageKey.fill(0);
     gcm.setAAD(aad);
@@ -99,33 +105,39 @@ export class Xaes256Gcm {
     const { nonceLength, commitmentLength, tagLength } = Xaes256Gcm;
     if (nonce.byteLength !== nonceLength || sealed.commitment.byteLength !== commitmentLength || sealed.tag.byteLength !== tagLength)
       return undefined;
-    const { messageKey, commitment } = this.#derive(nonce);
-    try {
-      if (!timingSafeEqual(commitment, sealed.commitment)) return undefined;
-      const gcm = createDecipheriv('aes-256-gcm', messageKey, nonce.subarray(12), gcmOptions);
-      gcm.setAAD(aad).setAuthTag(sealed.tag);
-      const plaintext = gcm.update(sealed.ciphertext);
-      try {
-        gcm.final();
-      } catch {
-        plaintext.fill(0);
-        return undefined;
-      }
-      return plaintext;
-    } finally {
-      messageKey.fill(0);
-    }
+    return open(this.#derive(nonce, 0), nonce.subarray(12), sealed.commitment, sealed.ciphertext, sealed.tag, aad);
+  }
+
+  /**
+   * {@link open} for nonce, commitment, ciphertext and tag one behind the other, to the end of `bytes`: fewer views of them are made.
+   *
+   * @param at where the nonce begins
+   */
+  openMessage(bytes: Uint8Array, at: number, aad: Uint8Array): Buffer | undefined {
+    const commitmentAt = at + Xaes256Gcm.nonceLength;
+    const ciphertextAt = commitmentAt + Xaes256Gcm.commitmentLength;
+    const tagAt = bytes.byteLength - Xaes256Gcm.tagLength;
+    if (tagAt < ciphertextAt) return undefined;
+    return open(
+      this.#derive(bytes, at),
+      bytes.subarray(at + 12, commitmentAt),
+      bytes.subarray(commitmentAt, ciphertextAt),
+      bytes.subarray(ciphertextAt, tagAt),
+      bytes.subarray(tagAt),
+      aad,
+    );
   }
 
   /** Whether a commitment was made with this key and nonce; compared in constant time. */
   commits(nonce: Uint8Array, commitment: Uint8Array): boolean {
     if (nonce.byteLength !== Xaes256Gcm.nonceLength || commitment.byteLength !== Xaes256Gcm.commitmentLength) return false;
-    const derived = this.#derive(nonce);
+    const derived = this.#derive(nonce, 0);
     derived.messageKey.fill(0);
     return timingSafeEqual(derived.commitment, commitment);
   }
 
-  #derive(nonce: Uint8Array): { readonly messageKey: Buffer; readonly commitment: Buffer } {
+  /** @param at where the nonce begins in `bytes` */
+  #derive(bytes: Uint8Array, at: number): Derived {
     const k1 = this.#k1;
     for (let i = 0; i < 4; i++) {
       first[i] = domains[0][i]! ^ k1[i]!;
@@ -133,18 +145,43 @@ export class Xaes256Gcm {
       first[i + 32] = domains[2][i]!;
     }
     for (let i = 4; i < 16; i++) {
-      const byte = nonce[i - 4]!;
+      const byte = bytes[at + i - 4]!;
       first[i] = first[i + 16] = byte ^ k1[i]!;
       first[i + 32] = byte;
     }
     const keys = this.#aes.update(first);
 
-    for (let i = 0; i < 12; i++) second[i] = second[i + 16] = keys[i + 32]! ^ nonce[i + 12]! ^ k1[i]!;
+    for (let i = 0; i < 12; i++) second[i] = second[i + 16] = keys[i + 32]! ^ bytes[at + i + 12]! ^ k1[i]!;
     for (let i = 12; i < 16; i++) second[i] = second[i + 16] = keys[i + 32]! ^ k1[i]!;
     second[13]! ^= 1;
     second[29]! ^= 1;
     second[15]! ^= 1;
     second[31]! ^= 2;
     return { messageKey: keys.subarray(0, 32), commitment: this.#aes.update(second) };
+  }
+}
+
+function open(
+  { messageKey, commitment }: Derived,
+  iv: Uint8Array,
+  claimed: Uint8Array,
+  ciphertext: Uint8Array,
+  tag: Uint8Array,
+  aad: Uint8Array,
+): Buffer | undefined {
+  try {
+    if (!timingSafeEqual(commitment, claimed)) return undefined;
+    const gcm = createDecipheriv('aes-256-gcm', messageKey, iv, gcmOptions);
+    gcm.setAAD(aad).setAuthTag(tag);
+    const plaintext = gcm.update(ciphertext);
+    try {
+      gcm.final();
+    } catch {
+      plaintext.fill(0);
+      return undefined;
+    }
+    return plaintext;
+  } finally {
+    messageKey.fill(0);
   }
 }
