@@ -1,5 +1,6 @@
 import type { BesideSlow } from './beside-slow.ts';
 import type { ContextCost } from './context-cost.ts';
+import type { EncryptionFigures } from './encryption/encryption-figures.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryUse } from './memory.ts';
 import type { Result } from './result.ts';
@@ -15,4 +16,5 @@ export interface BenchDocument {
   readonly besideSlow: readonly BesideSlow[];
   readonly memory: readonly MemoryUse[];
   readonly contextCost: readonly ContextCost[];
+  readonly encryption: EncryptionFigures;
 }

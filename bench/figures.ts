@@ -1,6 +1,9 @@
 import type { BenchDocument } from './bench-document.ts';
 import { type Case, filterCases, leakproofCases, mainCases, preparedCases } from './case.ts';
-import { floorsOf, isMet } from './floors.ts';
+import { encryptionFloorsOf } from './encryption/encryption-floors.ts';
+import { encryptionTables } from './encryption/encryption-tables.ts';
+import { type Floor, isMet } from './floor.ts';
+import { accessFloorsOf } from './floors.ts';
 import type { Machine } from './machine.ts';
 import { latencyRatio, resultOf, throughputRatio } from './ratios.ts';
 import type { Result } from './result.ts';
@@ -79,21 +82,31 @@ export function figures(document: BenchDocument): string {
         memory.map(({ tenants, heapBytes, rssBytes }) => [thousands(tenants), digits(heapBytes / 2 ** 20), digits(rssBytes / 2 ** 20)]),
       ),
     ),
-    titled(
-      'Floors',
-      table(
-        ['', 'floor', 'bound', 'measured', ''],
-        floorsOf(document).map((floor) => [
-          `\`${floor.subject}\``,
-          floor.text,
-          `${floor.atLeast ? '≥' : '≤'} ${floor.bound}${floor.unit}`,
-          `${digits(floor.measured)}${floor.unit}`,
-          isMet(floor) ? 'met' : '**not met**',
-        ]),
-      ),
-    ),
+    floorsTable(accessFloorsOf(document)),
   ];
   return sections.filter((section) => section !== '').join('\n\n');
+}
+
+/** The figures of encryption as Markdown, for the place of their own in docs/performance.md; empty when none was measured. */
+export function encryptionFigures({ machine, encryption }: BenchDocument): string {
+  const tables = encryptionTables(encryption).map(({ title, head, rows }) => titled(title, table(head, rows)));
+  return tables.length === 0 ? '' : [machineLine(machine), ...tables, floorsTable(encryptionFloorsOf(encryption))].join('\n\n');
+}
+
+function floorsTable(floors: readonly Floor[]): string {
+  return titled(
+    'Floors',
+    table(
+      ['', 'floor', 'bound', 'measured', ''],
+      floors.map((floor) => [
+        `\`${floor.subject}\``,
+        floor.text,
+        `${floor.atLeast ? '≥' : '≤'} ${floor.bound}${floor.unit}`,
+        `${digits(floor.measured)}${floor.unit}`,
+        isMet(floor) ? 'met' : '**not met**',
+      ]),
+    ),
+  );
 }
 
 function machineLine({ cpu, cores, memoryGb, loadBefore, node, postgresql, packages }: Machine): string {

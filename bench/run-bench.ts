@@ -6,6 +6,7 @@ import { measureBesideSlow } from './beside-slow.ts';
 import { operationOf } from './case.ts';
 import { closeAll, connect } from './connect.ts';
 import { measureContextCost } from './context-cost.ts';
+import { measureEncryption } from './encryption/measure-encryption.ts';
 import { guard, guardTenants } from './guard.ts';
 import { declareLeakproof } from './leakproof.ts';
 import { describeMachine } from './machine.ts';
@@ -70,6 +71,8 @@ export async function runBench(
     say(`memory of ${tenants} known tenants`);
     memory.push(await measureMemory(world, tenants, signal));
   }
+  const { adminUrl: server } = world.platform;
+  const encryption = await measureEncryption({ cases: plan.encryption, queries: options.queries, adminUrl: server, signal, onCase: say });
   return {
     machine,
     results: [...direct.results, ...distant.results, ...leakproof],
@@ -78,6 +81,7 @@ export async function runBench(
     besideSlow: direct.besideSlow,
     contextCost: direct.contextCost,
     memory,
+    encryption,
   };
 }
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { betweenMarkers } from '../../../bench/between-markers.ts';
 import { figures } from '../../../bench/figures.ts';
-import { floorsOf, isMet } from '../../../bench/floors.ts';
+import { isMet } from '../../../bench/floor.ts';
+import { floorsOf } from '../../../bench/floors.ts';
 import { plot } from '../../../bench/plot/plot.ts';
 import { floorsReport, report } from '../../../bench/report.ts';
 import { benchDocument, result } from './documents.ts';
@@ -64,11 +65,12 @@ test('the figures hold what was measured and nothing else', () => {
 
 test('only what stands between the markers is replaced', () => {
   const page = 'before\n<!-- figures: written by bench/document.ts -->\nold\n<!-- end of figures -->\nafter\n';
-  const once = betweenMarkers(page, 'new');
+  const once = betweenMarkers(page, 'figures', 'new');
   expect(once).toBe('before\n<!-- figures: written by bench/document.ts -->\n\nnew\n\n<!-- end of figures -->\nafter\n');
-  expect(betweenMarkers(once, 'new')).toBe(once);
-  expect(() => betweenMarkers('no markers', 'new')).toThrow(/must have/);
-  expect(() => betweenMarkers(page + page, 'new')).toThrow(/once each/);
+  expect(betweenMarkers(once, 'figures', 'new')).toBe(once);
+  expect(() => betweenMarkers(page, 'figures of encryption', 'new')).toThrow(/must have .*figures of encryption/);
+  expect(() => betweenMarkers('no markers', 'figures', 'new')).toThrow(/must have/);
+  expect(() => betweenMarkers(page + page, 'figures', 'new')).toThrow(/once each/);
 });
 
 test('the plot has a bar for each subject that was measured, as high as its share, and a line for drizzle', () => {
