@@ -59,7 +59,7 @@ async function giveKeys(catalogUrl: string, manager: KeyManager, tenantIds: read
   await withAdmin(catalogUrl, async (admin) => {
     await admin.unsafe('set session_replication_role = replica');
     const keys = await admin<{ tenantId: string; purpose: string; keyRef: string }[]>`
-      select tenant_id as "tenantId", purpose, key_ref as "keyRef" from tenancy.data_keys where tenant_id = any(${[...tenantIds]})`;
+      select tenant_id as "tenantId", purpose, key_ref as "keyRef" from tenancy.data_keys where tenant_id in ${admin([...tenantIds])}`;
     for (const { tenantId, purpose, keyRef } of keys) {
       const { wrapped } = await manager.generateDataKey(keyRef, { tenantId, purpose });
       await admin`update tenancy.data_keys set wrapped = ${wrapped.ciphertext}, key_version = ${wrapped.keyVersion ?? null}

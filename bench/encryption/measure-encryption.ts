@@ -17,7 +17,7 @@ export interface MeasureEncryptionOptions {
 }
 
 const valueSizes = [64, 1_024] as const;
-const valueRounds = 1_500;
+const valueRounds = 1_000;
 const selectRounds = 150;
 const tenantsWithKeys = 100;
 const tenantsInRing = 10_000;
