@@ -28,7 +28,7 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
       quick: { type: 'boolean', default: false },
       floors: { type: 'boolean', default: false },
       svg: { type: 'string' },
-      queries: { type: 'string', default: '100000' },
+      queries: { type: 'string', default: '50000' },
       cases: { type: 'string', default: '' },
       subjects: { type: 'string', default: '' },
     },

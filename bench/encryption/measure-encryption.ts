@@ -21,6 +21,7 @@ const valueRounds = 1_000;
 const selectRounds = 150;
 const tenantsWithKeys = 100;
 const tenantsInRing = 10_000;
+const keyMemoryProcesses = 3;
 
 /** @throws the signal's reason once it is aborted */
 export async function measureEncryption(options: MeasureEncryptionOptions): Promise<EncryptionFigures> {
@@ -44,7 +45,7 @@ export async function measureEncryption(options: MeasureEncryptionOptions): Prom
   }
   if (cases.includes('key-memory')) {
     onCase(`key-memory, ${tenantsInRing} tenants`);
-    figures = { ...figures, keyMemory: await measureKeyMemory(tenantsInRing, signal) };
+    figures = { ...figures, keyMemory: await measureKeyMemory(tenantsInRing, keyMemoryProcesses, signal) };
   }
   return figures;
 }

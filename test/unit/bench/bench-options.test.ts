@@ -8,7 +8,7 @@ test('nothing is a full run for people', () => {
     quick: false,
     floors: false,
     svg: undefined,
-    queries: 100_000,
+    queries: 50_000,
     cases: [],
     subjects: [],
   });
