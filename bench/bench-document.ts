@@ -3,6 +3,7 @@ import type { ContextCost } from './context-cost.ts';
 import type { EncryptionFigures } from './encryption/encryption-figures.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryUse } from './memory.ts';
+import type { PlanModes } from './plan-modes.ts';
 import type { Result } from './result.ts';
 import type { RoundTrips } from './round-trips.ts';
 
@@ -16,5 +17,6 @@ export interface BenchDocument {
   readonly besideSlow: readonly BesideSlow[];
   readonly memory: readonly MemoryUse[];
   readonly contextCost: readonly ContextCost[];
+  readonly planModes: readonly PlanModes[];
   readonly encryption: EncryptionFigures;
 }

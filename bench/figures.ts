@@ -22,7 +22,7 @@ const latencyBeside =
 
 /** The figures of a run as Markdown: what stands between the markers of docs/performance.md. Parts that were not measured are left out. */
 export function figures(document: BenchDocument): string {
-  const { results, roundTrips, besideSlow, memory, contextCost, addedRoundTripMs } = document;
+  const { results, roundTrips, besideSlow, memory, contextCost, planModes, addedRoundTripMs } = document;
   const sections = [
     machineLine(document.machine),
     titled('32 callers: operations a second (× stock drizzle)', matrix(results, mainCases, 32, 0, throughput('drizzle'))),
@@ -72,6 +72,19 @@ export function figures(document: BenchDocument): string {
           plainP50Ms.toFixed(3),
           signedP50Ms.toFixed(3),
           times(signedP50Ms / plainP50Ms),
+        ]),
+      ),
+    ),
+    titled(
+      "`planCacheMode: 'force_generic_plan'` in `tenancy-schema`, 32 callers: operations a second",
+      table(
+        ['', 'without it', 'with it', 'ratio', 'least and most'],
+        planModes.map((modes) => [
+          `\`${modes.case}\`, ${modes.lanes} lanes`,
+          thousands(modes.auto),
+          thousands(modes.generic),
+          times(modes.ratio),
+          `${digits(modes.ratioLow)} to ${digits(modes.ratioHigh)}`,
         ]),
       ),
     ),

@@ -5,7 +5,16 @@ import { throughputRatio } from './ratios.ts';
 import type { Result } from './result.ts';
 
 /** A run as tables for people, one block for each case, number of callers and distance. */
-export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memory, contextCost, encryption }: BenchDocument): string {
+export function report({
+  results,
+  addedRoundTripMs,
+  roundTrips,
+  besideSlow,
+  memory,
+  contextCost,
+  planModes,
+  encryption,
+}: BenchDocument): string {
   const blocks = [...blocksOf(results).values()].map((block) => resultBlock(block, results));
   if (addedRoundTripMs !== undefined) blocks.push([`The proxy added ${addedRoundTripMs.toFixed(2)} ms to an echo's round trip.`]);
   if (roundTrips.length > 0) {
@@ -37,6 +46,16 @@ export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memo
       inMegabytes(rssBytes),
     ]);
     blocks.push(table(['known tenants', 'heap MB', 'rss MB'], rows));
+  }
+  if (planModes.length > 0) {
+    const rows = planModes.map((modes) => [
+      `${modes.case}, ${modes.lanes} lanes`,
+      modes.auto.toFixed(0),
+      modes.generic.toFixed(0),
+      `${modes.ratio.toFixed(2)}×`,
+      `${modes.ratioLow.toFixed(2)} to ${modes.ratioHigh.toFixed(2)}`,
+    ]);
+    blocks.push(table(['tenancy-schema, 32 callers: ops/s', 'auto', 'generic', 'ratio', 'least and most'], rows));
   }
   for (const { title, head, rows } of encryptionTables(encryption)) {
     blocks.push([

@@ -12,6 +12,7 @@ import { declareLeakproof } from './leakproof.ts';
 import { describeMachine } from './machine.ts';
 import { type MemoryUse, measureMemory } from './memory.ts';
 import { type Cell, type Plan, planOf } from './plan.ts';
+import { measurePlanModes } from './plan-modes.ts';
 import { startDelayProxy } from './proxy/delay-proxy.ts';
 import { countRoundTrips, type RoundTrips } from './round-trips.ts';
 import { measureScopeEntry } from './scope-entry.ts';
@@ -38,6 +39,7 @@ const scopeEntryMs = 250;
 /** A pool's policies and a schema's. */
 const contextCostNames = ['tenancy-row', 'tenancy-schema'];
 const contextCost = { rounds: 7, roundMs: 500 } as const;
+const planModeRounds = 7;
 const besideSlow = { rounds: 3, roundMs: 4_500 } as const;
 /** The others hold up beside a slow neighbour as one of these does. */
 const besideSlowNames = ['raw', 'drizzle', 'tenancy-row', 'tenancy-schema', 'tenancy-database'];
@@ -71,6 +73,7 @@ export async function runBench(
     say(`memory of ${tenants} known tenants`);
     memory.push(await measureMemory(world, tenants, signal));
   }
+  const planModes = plan.planModes ? await measurePlanModes(world, { rounds: planModeRounds, signal, onRound: say }) : [];
   const { adminUrl: server } = world.platform;
   const encryption = await measureEncryption({ cases: plan.encryption, queries: options.queries, adminUrl: server, signal, onCase: say });
   return {
@@ -81,6 +84,7 @@ export async function runBench(
     besideSlow: direct.besideSlow,
     contextCost: direct.contextCost,
     memory,
+    planModes,
     encryption,
   };
 }

@@ -22,6 +22,7 @@ export function benchDocument(changes: Partial<BenchDocument>): BenchDocument {
     besideSlow: [],
     memory: [],
     contextCost: [],
+    planModes: [],
     encryption: { valueCosts: [] },
     ...changes,
   };
