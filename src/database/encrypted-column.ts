@@ -56,11 +56,15 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** The column whose plaintext values this one takes over. */
   readonly adoption: ColumnAdoption | undefined;
 
+  /** One object for all values, by which the codec knows the column again. Not `#private`: drizzle's aliases are proxies, which have none. */
+  private readonly ownPlace: ColumnPlace;
+
   constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index, adopt }: IndexedColumnOptions) {
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
     this.home = originalNameOf(table);
+    this.ownPlace = Object.freeze({ table: this.home, column: this.name });
     this.index = index && new ColumnIndex(this.home, this.name, index, format);
     this.adoption = adopt && new ColumnAdoption(adopt, format.plain);
   }
@@ -101,7 +105,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: this.home, column: this.name };
+    return this.ownPlace;
   }
 }
 
