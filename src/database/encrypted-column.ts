@@ -1,18 +1,31 @@
 import { entityKind } from 'drizzle-orm';
-import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
+import { type AnyPgTable, type PgColumn, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { BlindIndex } from './blind-index.ts';
+import { boundRead } from './bound-read.ts';
+import { BoundValue } from './bound-value.ts';
 import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
-import { originalNameOf } from './drizzle-internals.ts';
+import { columnsOf, originalNameOf } from './drizzle-internals.ts';
 import type { PlaintextFormat } from './plaintext-format.ts';
+import { rowIdText } from './row-id.ts';
 import { tableKindOf } from './table-kind.ts';
 
+/** What binds an encrypted column's values to their rows. */
+export interface BindingOption {
+  /**
+   * The key, in the table, of the column that holds a stable id of the row, such as `'id'`. Each value is then encrypted for its row: moved
+   * to another one, it does not open. The id is made by the service before the row is inserted, and is the table's key alone
+   * (`tenantKey(t.id)`); updates of the column name one row (docs/encryption.md, "Bound to the row"). Not bound unless told.
+   */
+  readonly boundTo?: string | undefined;
+}
+
 /** What every encrypted column may be told. */
-export interface EncryptedColumnOptions {
+export interface EncryptedColumnOptions extends BindingOption {
   /**
    * Rounds the plaintext's length up to a multiple of so many bytes, from 2 to 65,536, so that the ciphertext's tells less. One byte at least
    * is added. Values that were written before, or with another multiple, stay readable. Not padded unless told.
@@ -21,7 +34,7 @@ export interface EncryptedColumnOptions {
 }
 
 /** What an encrypted column whose values are all of one length may be told. */
-export interface IndexOption {
+export interface IndexOption extends BindingOption {
   /** Lets queries compare the column for equality; see {@link blindIndex}. */
   readonly index?: BlindIndex | undefined;
 }
@@ -49,11 +62,14 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   /** What the column can be compared by. */
   readonly index: ColumnIndex | undefined;
+  /** The key of the column whose value is the id of the row that each value is bound to. */
+  readonly boundTo: string | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index }: IndexedColumnOptions) {
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index, boundTo }: IndexedColumnOptions) {
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
+    this.boundTo = boundTo;
     this.home = originalNameOf(table);
     this.index = index && new ColumnIndex(this.home, this.name, index, format);
   }
@@ -62,28 +78,37 @@ export class EncryptedColumn extends PgCustomColumn<never> {
     return 'bytea';
   }
 
-  override mapToDriverValue(value: never): never {
+  override mapToDriverValue(given: never): never {
+    const { value, rowId } = placedValue(given, this);
     const plaintext = this.format.encode(value);
     if (plaintext === undefined) {
       throw new EncryptedColumnError(`${labelOf(this)} was given a value that is not ${this.format.expects}.`, {
         hint: 'Give what the column’s TypeScript type says.',
       });
     }
-    return new EncryptedValue(this.place(), plaintext, this.padTo) as never;
+    return new EncryptedValue(this.place(rowId), plaintext, this.padTo) as never;
   }
 
   override mapFromDriverValue(value: never): never {
-    return this.format.decode(decrypt(this.place(), bytesOf(value, this))) as never;
+    const bytes = bytesOf(value, this);
+    if (this.boundTo === undefined) return this.format.decode(decrypt(this.place(), bytes)) as never;
+    const { rowId, ciphertext } = boundRead(bytes);
+    return this.format.decode(decrypt(this.place(rowId), ciphertext)) as never;
   }
 
-  /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
-  place(): ColumnPlace {
+  /** The column whose value is the row's id; of the same table, or the same alias of it. */
+  get rowIdColumn(): PgColumn | undefined {
+    return this.boundTo === undefined ? undefined : columnsOf(this.table)[this.boundTo];
+  }
+
+  /** Part of every ciphertext's authenticated data, so that none opens in another table or column, or in another row where it is bound. */
+  place(rowId?: string): ColumnPlace {
     if (tableKindOf(this.table) !== 'tenant') {
       throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: this.home, column: this.name };
+    return { table: this.home, column: this.name, ...(rowId !== undefined && { rowId }) };
   }
 }
 
@@ -110,6 +135,11 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
     checkIndex(options.index, format);
     this.#format = format;
     this.#options = Object.freeze({ ...options });
+  }
+
+  /** The key of the column that its values are bound to their rows by. */
+  get boundTo(): string | undefined {
+    return this.#options.boundTo;
   }
 
   /** Whether the column can be compared. */
@@ -145,6 +175,18 @@ export function namedOptions<T extends object>(name: string | T, options: T | un
 /** Not a private method: drizzle's aliases are proxies, which have none. */
 function labelOf({ home, name }: EncryptedColumn): string {
   return `${home}.${name}`;
+}
+
+/** A value and the id of the row that it is written to; of an unbound column without one. */
+function placedValue(given: unknown, column: EncryptedColumn): { readonly value: unknown; readonly rowId: string | undefined } {
+  if (column.boundTo === undefined) return { value: given, rowId: undefined };
+  const { rowIdColumn } = column;
+  if (rowIdColumn !== undefined && given instanceof BoundValue && !given.open) {
+    return { value: given.value, rowId: rowIdText(labelOf(column), rowIdColumn, given.rowId) };
+  }
+  throw new EncryptedColumnError(`${labelOf(column)} is bound to its row, and it can't be told which row this value is for.`, {
+    hint: 'Write it by an insert that gives the id, or by an update of one row.',
+  });
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */

@@ -2,6 +2,7 @@ import { is, Param, type Placeholder, SQL, StringChunk, sql } from 'drizzle-orm'
 import type { PgColumn, PgSelectConfig, PgTable } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { BlindIndexColumn } from './blind-index-column.ts';
+import { withBoundRow } from './bound-values.ts';
 import { StoredValue, TenantValue } from './chunks.ts';
 import { ComputedTenantId, GivenTenantId } from './deferred.ts';
 import { columnsOf, defaultsOf, rangeNameOf } from './drizzle-internals.ts';
@@ -36,7 +37,7 @@ export function insertValues(
   const chunks: unknown[] = [new StringChunk('values ')];
   rows.forEach((row, i) => {
     if (i > 0) chunks.push(new StringChunk(', '));
-    const values = withIndexValues('insert', table, row);
+    const values = withBoundRow(table, withIndexValues('insert', table, row));
     chunks.push(columns.map(([key, column]) => cell(column, values[key])));
   });
   return { columns: columns.map(([, column]) => column.name), values: new SQL(chunks as never) };

@@ -10,6 +10,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { withoutIndexColumns } from './blind-index-column.ts';
+import { refuseOtherId, withBoundSet } from './bound-values.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
 import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
@@ -68,6 +69,7 @@ export class TenantDialect extends OpenPgDialect {
     const { base, joins, predicates } = scopeSources(config.from, config.joins);
     const query = super.buildUpdateQuery({
       ...config,
+      set: withBoundSet(config.table, withIndexValues('update', config.table, config.set), config.where) as PgUpdateConfig['set'],
       ...(base && { from: new SQL([base as never]) }),
       joins: joins ?? [],
       ...whereOf(conjunction([new TenantPredicate(config.table), ...predicates], config.where)),
@@ -77,6 +79,7 @@ export class TenantDialect extends OpenPgDialect {
   }
 
   override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
+    refuseOtherId(table, set);
     const values = withIndexValues('update', table, set);
     const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
       const given = values[key];

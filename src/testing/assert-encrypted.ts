@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import { columnOverhead } from '../crypto/column-codec.ts';
 import { columnsOf, originalNameOf } from '../database/drizzle-internals.ts';
@@ -19,6 +19,8 @@ export type EncryptedTarget = Service | { readonly tenancy: Service };
 export interface EncryptedReport {
   /** `table.column` of every encrypted column; each was tried. */
   readonly columns: readonly string[];
+  /** Those that are not bound to their row: values can be swapped between rows of one tenant by who writes past the library. */
+  readonly unbound: readonly string[];
   /** Changed or moved ciphertexts, none of which opened. */
   readonly checked: number;
 }
@@ -32,11 +34,11 @@ interface Site {
 
 /**
  * Tries on every encrypted column of the service's schema what somebody could do who writes to the tables past the library: puts a
- * ciphertext of another tenant, table, column or key version into a row, or a shortened one, or one with a bit flipped. Each must be the same
+ * ciphertext of another tenant, table, column, row (where the column is bound to it) or key version into a row, or a shortened one, or one with a bit flipped. Each must be the same
  * {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of each table, in transactions that are
  * rolled back; only the audit entries stay.
  *
- * @param tenants two tenants, each with a row in every table that has encrypted columns
+ * @param tenants two tenants, each with a row in every table that has encrypted columns; the first with two where one is bound to its row
  * @throws {IsolationError} listing what opened or was not audited, what could not be tried, or that there is no encrypted column
  * @example
  * ```ts
@@ -55,11 +57,14 @@ export async function assertEncrypted(target: EncryptedTarget, tenants: readonly
   if (own === other) findings.push(finding('encrypted-untried', 'tenants', 'They are one tenant.', 'Name two.'));
   const ours = await samplesOf(service, own, sites, findings);
   const theirs = await samplesOf(service, other, sites, findings);
+  const bound = sites.filter(({ column }) => column.boundTo !== undefined);
+  const neighbours = await samplesOf(service, own, bound, findings, 1);
   let checked = 0;
   if (findings.length === 0) {
     for (const site of sites) {
       const moved = sites.filter((from) => from !== site).map((from): Attempt => [`the ciphertext of ${from.label}`, ours.get(from)!]);
       const attempts: Attempt[] = [[`the ciphertext of tenant ${other}`, theirs.get(site)!], ...moved, ...changedForms(ours.get(site)!)];
+      if (neighbours.has(site)) attempts.push(['the ciphertext of another row', neighbours.get(site)!]);
       checked += attempts.length;
       await rolledBack(service, own, async (db) => await tryAll(db, site, attempts, findings));
     }
@@ -68,7 +73,8 @@ export async function assertEncrypted(target: EncryptedTarget, tenants: readonly
     const lines = findings.map(({ id, location, message, remedy }) => `  ${id} ${location}: ${message} ${remedy}`);
     throw new IsolationError(`Encrypted columns do not hold:\n${lines.join('\n')}`, { findings });
   }
-  return { columns: sites.map(({ label }) => label), checked };
+  const unbound = sites.filter((site) => !bound.includes(site));
+  return { columns: sites.map(({ label }) => label), unbound: unbound.map(({ label }) => label), checked };
 }
 
 type Attempt = readonly [what: string, bytes: Buffer];
@@ -83,19 +89,21 @@ function sitesOf(db: Db): Site[] {
   );
 }
 
-/** A ciphertext of each column, made by the service in a row of the tenant's. */
+/** A ciphertext of each column, made by the service in a row of the tenant's: the first, or of bound columns another. */
 async function samplesOf(
   service: Service,
   tenant: string,
   sites: readonly Site[],
   findings: IsolationFinding[],
+  nth: 0 | 1 = 0,
 ): Promise<ReadonlyMap<Site, Buffer>> {
   const samples = new Map<Site, Buffer>();
   await rolledBack(service, tenant, async (db) => {
     for (const site of sites) {
-      const written = await writeSample(db, site);
+      const written = await writeSample(db, site, nth);
+      const row = nth === 0 ? 'row' : 'second row';
       if (written !== undefined) samples.set(site, written.bytes);
-      else findings.push(finding('encrypted-untried', site.label, `Tenant ${tenant} has no row there.`, 'Insert one before the test.'));
+      else findings.push(finding('encrypted-untried', site.label, `Tenant ${tenant} has no ${row} there.`, 'Insert one before the test.'));
     }
   });
   return samples;
@@ -107,20 +115,30 @@ interface Written {
   readonly value: unknown;
 }
 
-async function writeSample(db: Db, { table, key, column }: Site): Promise<Written | undefined> {
-  const [row] = (await db.execute(sql`select ctid::text as at from ${table} limit 1`)) as unknown as { at: string }[];
+async function writeSample(db: Db, { table, key, column }: Site, nth = 0): Promise<Written | undefined> {
+  const row = await rowOf(db, table, column, nth);
   if (row === undefined) return undefined;
   const value = sampleOf(column);
   const [written] = await db
     .update(table)
     .set({ [key]: value } as never)
-    .where(sql`ctid = ${row.at}::tid`)
+    .where(row)
     .returning({ at: sql<string>`ctid::text` });
   const { at } = written as { at: string };
   const [stored] = (await db.execute(
     sql`select ${sql.identifier(column.name)} as bytes from ${table} where ctid = ${at}::tid`,
   )) as unknown as { bytes: Buffer }[];
   return { at, bytes: stored!.bytes, value };
+}
+
+/** A condition that one row meets; a bound column is written to no other. */
+async function rowOf(db: Db, table: PgTable, { rowIdColumn }: EncryptedColumn, nth: number): Promise<SQL | undefined> {
+  if (rowIdColumn === undefined) {
+    const [row] = (await db.execute(sql`select ctid::text as at from ${table} limit 1`)) as unknown as { at: string }[];
+    return row && sql`ctid = ${row.at}::tid`;
+  }
+  const [row] = await db.select({ id: rowIdColumn }).from(table).orderBy(rowIdColumn).limit(1).offset(nth);
+  return row && eq(rowIdColumn, row.id);
 }
 
 /** One of these plaintexts is of every format: text, JSON and bytes; a double and an integer of 8 bytes. */
