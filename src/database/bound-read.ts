@@ -1,5 +1,11 @@
 const lengthBytes = 4;
 
+/** SQL for what {@link boundRead} takes apart. */
+export function boundReadSql(id: string, ciphertext: string): string {
+  const bytes = `pg_catalog.convert_to(${id}::pg_catalog.text, 'UTF8')`;
+  return `(pg_catalog.int4send(pg_catalog.octet_length(${bytes})) || ${bytes} || ${ciphertext})`;
+}
+
 /** A bound column's value as it is read: the row's id beside the ciphertext. */
 export interface BoundRead {
   readonly rowId: string;

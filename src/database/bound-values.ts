@@ -63,18 +63,15 @@ export function withBoundRow(table: PgTable, row: Values): Values {
 export function withBoundSet(table: PgTable, set: Values, where: SQL | undefined): Values {
   refuseOtherId(table, set);
   let all = set;
-  for (const { key, column, idColumn } of boundColumns(table)) {
+  for (const { key, column, idKey, idColumn } of boundColumns(table)) {
     const value = givenOrGenerated('update', column, set[key]);
     if (value === undefined) continue;
     all = { ...all, [key]: value };
     if (!needsRow(value)) continue;
     const id = where && heldValue(where, idColumn);
     if (id === undefined) {
-      throw refused(
-        column,
-        'an update of it must name the row',
-        `Write where(eq(…${idColumn.name}, id)), alone or inside and(…): one row a time.`,
-      );
+      const eqId = `eq(${rangeNameOf(table)}.${idKey}, …)`;
+      throw refused(column, 'an update of it must name the row', `Write where(${eqId}), alone or inside and(…): one row at a time.`);
     }
     all[key] = boundTo(value, column, id);
   }
@@ -99,7 +96,7 @@ export function withBoundUpsert(table: PgTable, rows: readonly Values[] | undefi
       throw refused(
         column,
         'an upsert that sets it inserts one row and has the id for its conflict target',
-        `Give one row and target: …${idColumn.name}, or leave the column out of set.`,
+        `Give one row and target: ${rangeNameOf(table)}.${idKey}, or leave the column out of set.`,
       );
     }
     all = { ...all, [key]: new BoundValue(value, idOf(rows[0]![idKey], column, idColumn)) };

@@ -4,8 +4,9 @@ import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { BlindIndex } from './blind-index.ts';
-import { boundRead } from './bound-read.ts';
+import { boundRead, boundReadSql } from './bound-read.ts';
 import { BoundValue } from './bound-value.ts';
+import { type AdoptOptions, ColumnAdoption, checkAdoption } from './column-adoption.ts';
 import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
@@ -14,27 +15,25 @@ import type { PlaintextFormat } from './plaintext-format.ts';
 import { rowIdText } from './row-id.ts';
 import { tableKindOf } from './table-kind.ts';
 
-/** What binds an encrypted column's values to their rows. */
-export interface BindingOption {
-  /**
-   * The key, in the table, of the column that holds a stable id of the row, such as `'id'`. Each value is then encrypted for its row: moved
-   * to another one, it does not open. The id is made by the service before the row is inserted, and is the table's key alone
-   * (`tenantKey(t.id)`); updates of the column name one row (docs/encryption.md, "Bound to the row"). Not bound unless told.
-   */
-  readonly boundTo?: string | undefined;
-}
-
 /** What every encrypted column may be told. */
-export interface EncryptedColumnOptions extends BindingOption {
+export interface EncryptedColumnOptions {
   /**
    * Rounds the plaintext's length up to a multiple of so many bytes, from 2 to 65,536, so that the ciphertext's tells less. One byte at least
    * is added. Values that were written before, or with another multiple, stay readable. Not padded unless told.
    */
   readonly pad?: number | undefined;
+  /** Takes over an existing column whose values are not encrypted yet; see {@link AdoptOptions}. */
+  readonly adopt?: AdoptOptions | undefined;
+  /**
+   * The key, in the table, of the column that holds a stable id of the row, such as `'id'`. Each value is then encrypted for its row: moved
+   * to another one, it does not open. The id is made by the service before the row is inserted, and is the table's key alone
+   * (`tenantKey(t.id)`); an update of the column names one row (docs/encryption.md, "Bound to the row"). Not bound unless told.
+   */
+  readonly boundTo?: string | undefined;
 }
 
 /** What an encrypted column whose values are all of one length may be told. */
-export interface IndexOption extends BindingOption {
+export interface IndexOption extends Pick<EncryptedColumnOptions, 'adopt' | 'boundTo'> {
   /** Lets queries compare the column for equality; see {@link blindIndex}. */
   readonly index?: BlindIndex | undefined;
 }
@@ -62,16 +61,22 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   /** What the column can be compared by. */
   readonly index: ColumnIndex | undefined;
+
+  /** The column whose plaintext values this one takes over. */
+  readonly adoption: ColumnAdoption | undefined;
+
   /** The key of the column whose value is the id of the row that each value is bound to. */
   readonly boundTo: string | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index, boundTo }: IndexedColumnOptions) {
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, options: IndexedColumnOptions) {
+    const { pad, index, adopt, boundTo } = options;
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
-    this.boundTo = boundTo;
     this.home = originalNameOf(table);
     this.index = index && new ColumnIndex(this.home, this.name, index, format);
+    this.adoption = adopt && new ColumnAdoption(adopt, format.plain);
+    this.boundTo = boundTo;
   }
 
   override getSQLType(): string {
@@ -80,23 +85,37 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   override mapToDriverValue(given: never): never {
     const { value, rowId } = placedValue(given, this);
-    const plaintext = this.format.encode(value);
-    if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${labelOf(this)} was given a value that is not ${this.format.expects}.`, {
-        hint: 'Give what the column’s TypeScript type says.',
-      });
-    }
-    return new EncryptedValue(this.place(rowId), plaintext, this.padTo) as never;
+    return new EncryptedValue(this.place(rowId), encoded(this, value), this.padTo) as never;
+  }
+
+  /** A value as a parameter of the column that this one takes over. @throws {EncryptedColumnError} when it is not of this column's type */
+  toPlainDriverValue(value: unknown): unknown {
+    encoded(this, value);
+    return this.adoption?.toDriver(value);
   }
 
   override mapFromDriverValue(value: never): never {
     const bytes = bytesOf(value, this);
-    if (this.boundTo === undefined) return this.format.decode(decrypt(this.place(), bytes)) as never;
-    const { rowId, ciphertext } = boundRead(bytes);
-    return this.format.decode(decrypt(this.place(rowId), ciphertext)) as never;
+    if (this.boundTo !== undefined) {
+      const { rowId, ciphertext } = boundRead(bytes);
+      return this.format.decode(decrypt(this.place(rowId), ciphertext)) as never;
+    }
+    const adopted = this.adoption?.plaintextIn(bytes);
+    return this.format.decode(adopted ?? decrypt(this.place(), bytes)) as never;
   }
 
-  /** The column whose value is the row's id; of the same table, or the same alias of it. */
+  /**
+   * SQL for what {@link mapFromDriverValue} takes, where that is more than the column's own bytes.
+   *
+   * @param of gives the SQL of a column of the same row by its name
+   */
+  readSql(of: (column: string) => string): string | undefined {
+    const { rowIdColumn } = this;
+    if (rowIdColumn !== undefined) return boundReadSql(of(rowIdColumn.name), of(this.name));
+    return this.adoption?.readSql(of(this.name), of);
+  }
+
+  /** The column whose value is the row's id; undefined where values are not bound to it. */
   get rowIdColumn(): PgColumn | undefined {
     return this.boundTo === undefined ? undefined : columnsOf(this.table)[this.boundTo];
   }
@@ -128,11 +147,17 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 
   readonly #options: IndexedColumnOptions;
 
-  /** @throws {ConfigurationError} when the padding is none, or the index one that the type of the values can't have */
+  /** @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or both `adopt` and `boundTo` are given */
   constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);
+    if (options.adopt !== undefined) checkAdoption(options.adopt);
     checkIndex(options.index, format);
+    if (options.adopt !== undefined && options.boundTo !== undefined) {
+      throw new ConfigurationError('An encrypted column that takes over another is bound to its row.', {
+        hint: 'Leave boundTo out: who takes rows over does not know what binds them.',
+      });
+    }
     this.#format = format;
     this.#options = Object.freeze({ ...options });
   }
@@ -147,9 +172,16 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
     return this.#options.index !== undefined;
   }
 
-  /** drizzle calls this when the table is made. */
+  /** What of an existing column it takes over, and whether every row has a value. */
+  get adopting(): { readonly column: ColumnAdoption; readonly notNull: boolean } | undefined {
+    const { adopt } = this.#options;
+    return adopt && { column: new ColumnAdoption(adopt, this.#format.plain), notNull: this.config.notNull };
+  }
+
+  /** drizzle calls this when the table is made. While a column is taken over, its rows' values stand in either of two. */
   build(table: AnyPgTable): EncryptedColumn {
-    return new EncryptedColumn(table, this.config as never, this.#format, this.#options);
+    const config = this.#options.adopt === undefined ? this.config : { ...this.config, notNull: false };
+    return new EncryptedColumn(table, config as never, this.#format, this.#options);
   }
 }
 
@@ -172,7 +204,15 @@ export function namedOptions<T extends object>(name: string | T, options: T | un
   return typeof name === 'string' ? { name, options: options ?? ({} as T) } : { name: '', options: name };
 }
 
-/** Not a private method: drizzle's aliases are proxies, which have none. */
+/** Not a private method, like the next: drizzle's aliases are proxies, which have none. */
+function encoded(column: EncryptedColumn, value: unknown): Buffer {
+  const plaintext = column.format.encode(value);
+  if (plaintext !== undefined) return plaintext;
+  throw new EncryptedColumnError(`${labelOf(column)} was given a value that is not ${column.format.expects}.`, {
+    hint: 'Give what the column’s TypeScript type says.',
+  });
+}
+
 function labelOf({ home, name }: EncryptedColumn): string {
   return `${home}.${name}`;
 }

@@ -1,8 +1,7 @@
 import { is, Param, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import { hasBoundColumns, withBoundRow, withBoundSet } from './bound-values.ts';
+import { hasCompanions, withRowCompanions, withUpdateCompanions } from './companion-values.ts';
 import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
-import { hasIndexes, withIndexValues } from './index-values.ts';
 import type { StatementConfig, StatementKind } from './lazy-sql.ts';
 
 type Values = Record<string, unknown>;
@@ -48,8 +47,8 @@ export function insertableColumns(table: PgTable): readonly string[] {
 }
 
 /**
- * The configuration with what `$defaultFn` and `$onUpdate` answer, blind indexes' values and bound ones written in, so that a statement's values are all there to be seen. They
- * are asked once per statement, in drizzle's order.
+ * The configuration with what `$defaultFn` and `$onUpdate` answer, and what stands beside encrypted columns, written in, so that a statement's
+ * values are all there to be seen. They are asked once per statement, in drizzle's order.
  *
  * @returns undefined when a function answered undefined, which drizzle takes for no value
  */
@@ -57,22 +56,21 @@ export function withGeneratedValues(kind: StatementKind, config: StatementConfig
   if (kind === 'insert') {
     const table = config['table'] as PgTable;
     const { onInsert } = tableValues(table);
-    const encrypted = hasIndexes(table) || hasBoundColumns(table);
-    if (onInsert.length === 0 && !encrypted) return config;
+    const companions = hasCompanions(table);
+    if (onInsert.length === 0 && !companions) return config;
     const rows = (config['values'] as readonly Values[]).map((row) => {
       const all = filled(row, onInsert);
-      return all && encrypted ? withBoundRow(table, withIndexValues('insert', table, all)) : all;
+      return all && companions ? withRowCompanions(table, all) : all;
     });
     return rows.every((row) => row !== undefined) ? { ...config, values: rows } : undefined;
   }
   if (kind === 'update') {
     const table = config['table'] as PgTable;
     const { onUpdate } = tableValues(table);
-    const encrypted = hasIndexes(table) || hasBoundColumns(table);
-    if (onUpdate.length === 0 && !encrypted) return config;
+    const companions = hasCompanions(table);
+    if (onUpdate.length === 0 && !companions) return config;
     const set = filled(config['set'] as Values, onUpdate);
-    if (set === undefined || !encrypted) return set && { ...config, set };
-    return { ...config, set: withBoundSet(table, withIndexValues('update', table, set), config['where'] as SQL | undefined) };
+    return set && { ...config, set: companions ? withUpdateCompanions(table, set, config['where'] as SQL | undefined) : set };
   }
   return config;
 }

@@ -1,7 +1,8 @@
-import { is, SQL, StringChunk, type Subquery, View } from 'drizzle-orm';
+import { is, SQL, StringChunk, Subquery, View } from 'drizzle-orm';
 import { type PgSelectConfig, type PgSelectJoinConfig, PgTable } from 'drizzle-orm/pg-core';
-import { isScoped, TableChunk, TenantPredicate } from './chunks.ts';
-import { subqueryParts } from './drizzle-internals.ts';
+import { EncryptedRead, isScoped, TableChunk, TenantPredicate } from './chunks.ts';
+import { orderSelectedFields, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
 import { tableKindOf } from './table-kind.ts';
 import { undeclared, unscoped } from './unscoped.ts';
 
@@ -61,6 +62,27 @@ export function conjunction(predicates: readonly TenantPredicate[], condition: S
   const chunks: unknown[] = predicates.flatMap((predicate, i) => (i === 0 ? [predicate] : [new StringChunk(' and '), predicate]));
   if (condition !== undefined) chunks.push(new StringChunk(' and ('), condition, new StringChunk(')'));
   return new SQL(chunks as never);
+}
+
+/** A select in which encrypted columns of subqueries and CTEs are read as those hand them on. */
+export function withDerivedReads(config: PgSelectConfig): PgSelectConfig {
+  const derived = new Set(
+    [config.table, ...(config.joins ?? []).map(({ table }) => table)].flatMap((source) =>
+      is(source, Subquery) ? [subqueryParts(source).alias] : [],
+    ),
+  );
+  if (derived.size === 0) return config;
+  const fields = config.fieldsFlat ?? orderSelectedFields(config.fields);
+  return {
+    ...config,
+    fieldsFlat: fields.map(({ path, field }) => ({
+      path,
+      field:
+        field instanceof EncryptedColumn && derived.has(rangeNameOf(field.table))
+          ? new SQL([new EncryptedRead(field, true) as never])
+          : field,
+    })),
+  };
 }
 
 /** @throws {UnscopedQueryError} on a CTE that this dialect did not build */
