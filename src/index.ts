@@ -15,6 +15,7 @@ export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from '
 export { type AnonymityClass, type IndexReport, reportIndex } from './crypto/index-report.ts';
 export type { Normaliser } from './crypto/normaliser.ts';
 export { type BlindIndex, type BlindIndexOptions, blindIndex } from './database/blind-index.ts';
+export type { AdoptOptions } from './database/column-adoption.ts';
 export type { CopyToOptions } from './database/copy-options.ts';
 export { encryptedBytes } from './database/encrypted-bytes.ts';
 export type { EncryptedColumnBuilder, EncryptedColumnOptions, IndexedColumnOptions, IndexOption } from './database/encrypted-column.ts';

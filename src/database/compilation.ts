@@ -10,7 +10,7 @@ import { CompiledQuery } from './compiled-query.ts';
 import { BlindIndexValue, EncryptedValue, executingTenantId } from './deferred.ts';
 import { isAlias, originalNameOf, type Relation, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
-import { encryptedUse } from './encrypted-use.ts';
+import { encryptedUse, refuseThroughView } from './encrypted-use.ts';
 import {
   type IndexComparison,
   indexComparison,
@@ -49,8 +49,8 @@ export class Compilation {
   readonly #rowFilters: RowFilter[] = [];
   /** The chunks of the whole statement: rows of no other select are filtered. */
   #outermost: readonly unknown[] = [];
-  /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no columns of tags. */
-  readonly #tagless = new Set<string>();
+  /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no hidden columns. */
+  readonly #derived = new Map<string, 'subquery' | 'view'>();
 
   constructor(options: CompilationOptions) {
     this.#options = options;
@@ -120,8 +120,8 @@ export class Compilation {
 
   /** Inside a relational query's join its table goes by the name that the join has outside: the last one counts. */
   #range(table: Relation): void {
-    if (is(table, View)) this.#tagless.add(rangeNameOf(table));
-    else this.#tagless.delete(rangeNameOf(table));
+    if (is(table, View)) this.#derived.set(rangeNameOf(table), 'view');
+    else this.#derived.delete(rangeNameOf(table));
   }
 
   #qualified(table: Relation): void {
@@ -189,7 +189,9 @@ export class Compilation {
   #bareColumn(chunks: readonly unknown[], index: number, column: Column): void {
     if (!(column instanceof EncryptedColumn)) return this.#column(column);
     if (!testedForNull(chunks, index)) throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
-    this.#encrypted(column, this.#tagless.has(rangeNameOf(column.table)));
+    const from = this.#derived.get(rangeNameOf(column.table));
+    if (from === 'view') refuseThroughView(column);
+    this.#encrypted(column, from !== undefined);
   }
 
   /** As a field it keeps its name: a subquery's columns are known by their names. */
@@ -208,8 +210,6 @@ export class Compilation {
   /** @returns whether more stands there than the column */
   #encrypted(column: EncryptedColumn, derived: boolean): boolean {
     const sql = column.readSql((name) => this.#columnText(column as unknown as Column, name));
-    if (sql !== undefined && is(column.table, View))
-      throw encryptedUse(column, 'be read through a view: it needs columns beside it', 'Select it from its table.');
     if (sql === undefined || derived) this.#column(column as unknown as Column);
     else this.#raw(sql);
     return sql !== undefined && !derived;
@@ -276,7 +276,7 @@ export class Compilation {
   }
 
   #tags(column: EncryptedColumn, { columnName }: ColumnIndex): void {
-    if (this.#tagless.has(rangeNameOf(column.table)))
+    if (this.#derived.has(rangeNameOf(column.table)))
       throw encryptedUse(column, 'be compared through a subquery or a view', 'Compare it inside, where its table is selected from.');
     this.#column(column as unknown as Column, columnName);
   }
@@ -316,7 +316,7 @@ export class Compilation {
       this.#sql(sql);
       this.#text += ') ';
     }
-    this.#tagless.add(alias);
+    this.#derived.set(alias, 'subquery');
     this.#name(alias);
   }
 
