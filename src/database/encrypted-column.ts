@@ -117,7 +117,13 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   /** The column whose value is the row's id; undefined where values are not bound to it. */
   get rowIdColumn(): PgColumn | undefined {
-    return this.boundTo === undefined ? undefined : columnsOf(this.table)[this.boundTo];
+    if (this.boundTo === undefined) return undefined;
+    const column = columnsOf(this.table)[this.boundTo];
+    if (column !== undefined) return column;
+    // Not to be taken for an unbound one: its bytes alone could name any row.
+    throw new ConfigurationError(`${labelOf(this)} is bound to its row by "${this.boundTo}", which is no column of its table.`, {
+      hint: 'Declare the table with tenantTable.',
+    });
   }
 
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column, or in another row where it is bound. */
@@ -147,7 +153,10 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 
   readonly #options: IndexedColumnOptions;
 
-  /** @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or both `adopt` and `boundTo` are given */
+  /**
+   * @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or both `adopt` and
+   *   `boundTo` are given
+   */
   constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);
@@ -219,9 +228,9 @@ function labelOf({ home, name }: EncryptedColumn): string {
 
 /** A value and the id of the row that it is written to; of an unbound column without one. */
 function placedValue(given: unknown, column: EncryptedColumn): { readonly value: unknown; readonly rowId: string | undefined } {
-  if (column.boundTo === undefined) return { value: given, rowId: undefined };
   const { rowIdColumn } = column;
-  if (rowIdColumn !== undefined && given instanceof BoundValue && !given.open) {
+  if (rowIdColumn === undefined) return { value: given, rowId: undefined };
+  if (given instanceof BoundValue && !given.open) {
     return { value: given.value, rowId: rowIdText(labelOf(column), rowIdColumn, given.rowId) };
   }
   throw new EncryptedColumnError(`${labelOf(column)} is bound to its row, and it can't be told which row this value is for.`, {

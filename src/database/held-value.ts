@@ -3,8 +3,8 @@ import { tokenizeSql } from '../sql/sql-tokenizer.ts';
 import { chunkKind, chunkKindOf } from './chunk-kind.ts';
 
 /**
- * The value that a condition holds a column to: that of drizzle's `eq(column, value)` where it is the condition, or one of those that must all
- * hold (`and`). Undefined when the condition may hold for rows of another value, or nothing can be said.
+ * The value that a condition holds a column to: that of drizzle's `eq(column, value)` where it is the condition, or one of those that must
+ * all hold (`and`). Undefined when the condition may hold for rows of another value, or nothing can be said.
  */
 export function heldValue(condition: SQL, column: Column): unknown {
   const chunks = condition.queryChunks.filter((chunk) => textOf(chunk) !== '');

@@ -34,11 +34,12 @@ interface Site {
 
 /**
  * Tries on every encrypted column of the service's schema what somebody could do who writes to the tables past the library: puts a
- * ciphertext of another tenant, table, column, row (where the column is bound to it) or key version into a row, or a shortened one, or one with a bit flipped. Each must be the same
- * {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of each table, in transactions that are
- * rolled back; only the audit entries stay.
+ * ciphertext of another tenant, table, column, row (where the column is bound to it) or key version into a row, or a shortened one, or one
+ * with a bit flipped. Each must be the same {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of
+ * each table, two where a column is bound to its row, in transactions that are rolled back; only the audit entries stay.
  *
- * @param tenants two tenants, each with a row in every table that has encrypted columns; the first with two where one is bound to its row
+ * @param tenants two tenants, each with a row in every table that has encrypted columns; the first with two where a column is bound to its
+ *   row
  * @throws {IsolationError} listing what opened or was not audited, what could not be tried, or that there is no encrypted column
  * @example
  * ```ts
