@@ -29,11 +29,9 @@ const people = tenantTable(
   (t) => [tenantKey(t.id)],
 );
 const cards = tenantTable('cards', { id: integer('id').notNull(), email: encryptedText('email') }, (t) => [tenantKey(t.id)]);
-const vaults = tenantTable(
-  'vaults',
-  { id: integer('id').notNull(), secret: encryptedText('secret', { boundTo: 'id' }), amount: encryptedNumber('amount', { boundTo: 'id' }) },
-  (t) => [tenantKey(t.id)],
-);
+const vaults = tenantTable('vaults', { id: integer('id').notNull(), secret: encryptedText('secret', { boundTo: 'id' }) }, (t) => [
+  tenantKey(t.id),
+]);
 const schema = { people, cards, vaults };
 
 let platform: TestPlatform<typeof schema>;
@@ -45,7 +43,7 @@ beforeAll(async () => {
     `-- Up Migration
 create table people (tenant_id text not null, id int not null, email bytea, email_index bytea, salary bytea, born_at bytea, address bytea, primary key (tenant_id, id));
 create table cards (tenant_id text not null, id int not null, email bytea, primary key (tenant_id, id));
-create table vaults (tenant_id text not null, id int not null, secret bytea, amount bytea, primary key (tenant_id, id));
+create table vaults (tenant_id text not null, id int not null, secret bytea, primary key (tenant_id, id));
 `,
   );
   const tenants = ['acme', 'globex', 'empty'].map((id) => ({ id, tier: 'standard' }));
@@ -66,16 +64,16 @@ afterAll(async () => {
 test('nothing opens outside its place, everything is audited, and the rows stay as they were', async () => {
   const { columns, unbound, checked } = await assertEncrypted(platform, ['acme', 'globex']);
   const notBound = ['people.email', 'people.salary', 'people.born_at', 'people.address', 'cards.email'];
-  expect(columns).toEqual([...notBound, 'vaults.secret', 'vaults.amount']);
+  expect(columns).toEqual([...notBound, 'vaults.secret']);
   expect(unbound).toEqual(notBound);
-  // Another tenant's, six other columns', eleven changes; of each column. Another row's, of the two that are bound.
-  expect(checked).toBe(7 * (1 + 6 + 11) + 2);
+  // Another tenant's, five other columns', eleven changes; of each column. Another row's, of the one that is bound.
+  expect(checked).toBe(6 * (1 + 5 + 11) + 1);
   const rows = await platform.tenancy.run('acme', async () => await platform.tenancy.db.select().from(people));
   expect(rows).toEqual([{ tenantId: 'acme', id: 1, email: null, salary: 7, bornAt: null, address: null }]);
   const bound = await platform.tenancy.run('acme', async () => await platform.tenancy.db.select().from(vaults).orderBy(vaults.id));
   expect(bound.map(({ secret }) => secret)).toEqual(['one', null]);
   await expect(assertEncrypted(platform.tenancy, ['globex', 'acme'])).resolves.toMatchObject({ checked });
-});
+}, 120_000);
 
 test('control: a column that opens whatever lies in it is named for every attempt', async () => {
   const { mapFromDriverValue } = EncryptedColumn.prototype;
@@ -86,7 +84,7 @@ test('control: a column that opens whatever lies in it is named for every attemp
     expect((error as Error).message).toMatch(/encrypted-swap cards\.email: There, the ciphertext of tenant globex opened/);
     expect((error as Error).message).toMatch(/the ciphertext of people\.email opened/);
     expect((error as Error).message).toMatch(/encrypted-control/);
-    expect((error as IsolationError).findings.filter(({ id }) => id === 'encrypted-swap')).toHaveLength(7 * 18 + 2);
+    expect((error as IsolationError).findings.filter(({ id }) => id === 'encrypted-swap')).toHaveLength(6 * 17 + 1);
     expect((error as Error).message).toMatch(/encrypted-swap vaults\.secret: There, the ciphertext of another row opened/);
   } finally {
     EncryptedColumn.prototype.mapFromDriverValue = mapFromDriverValue;
@@ -100,10 +98,7 @@ test('control: a column that binds to no row, though it is declared to, is named
   };
   try {
     const error = await assertEncrypted(platform, ['acme', 'globex']).catch((caught: unknown) => caught);
-    expect((error as IsolationError).findings.map(({ id, location }) => `${id} ${location}`)).toEqual([
-      'encrypted-swap vaults.secret',
-      'encrypted-swap vaults.amount',
-    ]);
+    expect((error as IsolationError).findings).toMatchObject([{ id: 'encrypted-swap', location: 'vaults.secret' }]);
   } finally {
     EncryptedColumn.prototype.place = place;
   }
