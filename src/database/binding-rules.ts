@@ -1,5 +1,5 @@
 import { is } from 'drizzle-orm';
-import { type PgColumnBuilderBase, type PgTableExtraConfigValue, PrimaryKeyBuilder } from 'drizzle-orm/pg-core';
+import { ForeignKeyBuilder, type PgColumnBuilderBase, type PgTableExtraConfigValue, PrimaryKeyBuilder } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
 import { builderState } from './drizzle-internals.ts';
 import { EncryptedColumnBuilder } from './encrypted-column.ts';
@@ -39,7 +39,7 @@ export function bindingsOf(table: string, columns: Record<string, PgColumnBuilde
 /**
  * A table's extras, when drizzle reads them.
  *
- * @throws {ConfigurationError} when an id that values are bound to is not the table's key: it would not stand for one row
+ * @throws {ConfigurationError} when an id that values are bound to is not the table's key, and so stands for no single row, or may change
  */
 export function checkBindingKeys(
   table: string,
@@ -48,12 +48,21 @@ export function checkBindingKeys(
 ): readonly PgTableExtraConfigValue[] {
   const keys = extras.filter((extra) => is(extra, PrimaryKeyBuilder)) as unknown as { columns: readonly { readonly name: string }[] }[];
   for (const { column, idColumn } of bindings) {
-    if (keys.some(({ columns }) => columns.length === 2 && columns[1]!.name === idColumn)) continue;
-    throw new ConfigurationError(`${table}.${column} is bound to its row by ${idColumn}, which is not the table's key.`, {
-      hint: 'Write tenantKey(t.…) with that column alone in the extras.',
-    });
+    const refuse = (what: string, hint: string): never => {
+      throw new ConfigurationError(`${table}.${column} is bound to its row by ${idColumn}, ${what}.`, { hint });
+    };
+    if (!keys.some(({ columns }) => columns.length === 2 && columns[1]!.name === idColumn))
+      refuse('which is not the table’s key', 'Write tenantKey(t.…) with that column alone in the extras.');
+    if (extras.some((extra) => is(extra, ForeignKeyBuilder) && changes(extra, idColumn)))
+      refuse('which a foreign key changes with the row that it points to', 'Leave "on update cascade" out.');
   }
   return extras;
+}
+
+/** Whether PostgreSQL may set a column to what a row of another table has. */
+function changes(key: ForeignKeyBuilder, column: string): boolean {
+  const { reference, _onUpdate } = key as unknown as { reference(): { columns: readonly { name: string }[] }; _onUpdate: string };
+  return _onUpdate === 'cascade' && reference().columns.some(({ name }) => name === column);
 }
 
 function nameOf(key: string, builder: PgColumnBuilderBase): string {

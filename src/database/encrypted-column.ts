@@ -133,7 +133,7 @@ export class EncryptedColumn extends PgCustomColumn<never> {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: this.home, column: this.name, ...(rowId !== undefined && { rowId }) };
+    return rowId === undefined ? { table: this.home, column: this.name } : { table: this.home, column: this.name, rowId };
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { and, eq, gt, inArray, isNotNull, ne, or, type SQL, sql } from 'drizzle-orm';
 import { alias, unionAll } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createScopedLoader } from '../../../src/database/scoped-loader.ts';
 import { EncryptedColumnError } from '../../../src/errors.ts';
 import { runAs } from '../../support/direct-route.ts';
 import { codes, ledgers, letters, teams, vaults } from './encrypted-schema.ts';
@@ -143,7 +144,7 @@ it('many rows, one after another and in one statement, from the cache of shapes 
 
 it('prepared statements take placeholders for the id, the value or both', async () => {
   const { db } = world.scoped;
-  const { insert, update } = await runAs('alpha', () => ({
+  const { insert, update, upsert } = await runAs('alpha', () => ({
     insert: db
       .insert(vaults)
       .values({ id: sql.placeholder('id'), secret: sql.placeholder('secret'), profile: sql.placeholder('profile'), seal: values.seal })
@@ -151,8 +152,16 @@ it('prepared statements take placeholders for the id, the value or both', async 
       .prepare('insert_vault'),
     update: db
       .update(vaults)
-      .set({ secret: sql`${sql.placeholder('secret')}` as never, amount: 7 })
-      .where(eq(vaults.id, sql.placeholder('id'))),
+      .set({ secret: sql.placeholder('secret') as never, iban: sql.placeholder('iban') as never, amount: 7 })
+      .where(eq(vaults.id, sql.placeholder('id')))
+      .returning({ secret: vaults.secret, amount: vaults.amount })
+      .prepare('update_vault'),
+    upsert: db
+      .insert(vaults)
+      .values({ id: sql.placeholder('id') })
+      .onConflictDoUpdate({ target: vaults.id, set: { secret: sql.placeholder('secret') as never, seal: values.seal } })
+      .returning({ secret: vaults.secret, seal: vaults.seal })
+      .prepare('upsert_vault'),
   }));
   for (const tenant of ['alpha', 'beta'] as const) {
     await runAs(tenant, async () => {
@@ -163,17 +172,54 @@ it('prepared statements take placeholders for the id, the value or both', async 
       expect(await insert.execute({ id: randomUUID(), secret: null, profile: null })).toEqual([
         { secret: null, profile: null, seal: values.seal },
       ]);
-      const prepared = db
-        .update(vaults)
-        .set({ amount: 7 })
-        .where(eq(vaults.id, sql.placeholder('id')))
-        .returning({ secret: vaults.secret, amount: vaults.amount })
-        .prepare('update_vault');
-      expect(await prepared.execute({ id })).toEqual([{ secret: tenant, amount: 7 }]);
+      expect(await update.execute({ id, secret: 'updated', iban: `${tenant} 1` })).toEqual([{ secret: 'updated', amount: 7 }]);
+      expect(
+        await db
+          .select({ secret: vaults.secret })
+          .from(vaults)
+          .where(eq(vaults.iban, `${tenant}1`)),
+      ).toEqual([{ secret: 'updated' }]);
+      expect(await update.execute({ id, secret: null, iban: null })).toEqual([{ secret: null, amount: 7 }]);
+      expect(await upsert.execute({ id, secret: 'upserted' })).toEqual([{ secret: 'upserted', seal: values.seal }]);
+      await expect(update.execute({ id: `{${id}}`, secret: 'x', iban: null })).rejects.toThrow(EncryptedColumnError);
+      await expect(upsert.execute({ id: 7, secret: 'x' })).rejects.toThrow(EncryptedColumnError);
       await expect(insert.execute({ id: 'no uuid', secret: 'x', profile: null })).rejects.toThrow(EncryptedColumnError);
     });
   }
-  await expect(async () => await runAs('alpha', () => update)).rejects.toThrow(/written by SQL/);
+});
+
+it('CTEs that write, updates from subqueries, loaders and COPY', async () => {
+  const { db } = world.scoped;
+  const id = randomUUID();
+  await runAs('alpha', async () => {
+    await db.insert(vaults).values({ id, secret: 'before' });
+    const written = db
+      .$with('written')
+      .as(db.update(vaults).set({ secret: 'after', touched: null }).where(eq(vaults.id, id)).returning({ secret: vaults.secret }));
+    expect(await db.with(written).select().from(written)).toEqual([{ secret: 'after' }]);
+    const other = db.select({ id: ledgers.id }).from(ledgers).limit(1).as('other_q');
+    await db.insert(ledgers).values({ id: 77n, total: 1 });
+    expect(
+      await db
+        .update(vaults)
+        .set({ secret: 'from', touched: null })
+        .from(other)
+        .where(and(eq(vaults.id, id), isNotNull(other.id)))
+        .returning({ secret: vaults.secret }),
+    ).toEqual([{ secret: 'from' }]);
+    const loader = createScopedLoader(async (ids: readonly string[]) => {
+      const rows = await db
+        .select({ id: vaults.id, secret: vaults.secret })
+        .from(vaults)
+        .where(inArray(vaults.id, [...ids]));
+      return ids.map((one) => rows.find((row) => row.id === one)?.secret);
+    });
+    expect(await Promise.all([loader.load(id), loader.load(randomUUID())])).toEqual(['from', undefined]);
+    // What COPY answers is PostgreSQL's: ciphertext, of a bound column as of any other.
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of world.scoped.sql`select secret from vaults where id = ${id}`.copyTo()) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toMatch(/^\\xe103/);
+  });
 });
 
 it('ids count as PostgreSQL writes them, and what it would write otherwise is refused', async () => {

@@ -150,6 +150,11 @@ describe('tenant tables', () => {
     'a row id that is a key of others only': () =>
       tenantTable('t', { ...base, x: bound }, (t) => [tenantKey(t.code), uniqueWithinTenant(t.id)]),
     'a row id that is a key together with others': () => tenantTable('t', { ...base, x: bound }, (t) => [tenantKey(t.id, t.code)]),
+    'a row id that changes with another table’s row': () =>
+      tenantTable('t', { ...base, x: bound }, (t) => [
+        tenantKey(t.id),
+        tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onUpdate: 'cascade' }),
+      ]),
     'a policy of its own': () => tenantTable('t', base, () => [pgPolicy('p')]),
     'a key of columns of two tables': () => tenantTable('t', base, (t) => [tenantKey(t.id, parents.id)]),
   };
