@@ -304,7 +304,7 @@ it('what names no single row is refused, and writes nothing', async () => {
         async () =>
           await db
             .insert(vaults)
-            .values({ iban: 'DE89 3704', secret: 'x' })
+            .values({ id: randomUUID(), iban: 'DE89 3704', secret: 'x' })
             .onConflictDoUpdate({ target: vaults.iban, set: { secret: 'x' } }),
       ],
       ['an id that SQL computes', async () => await db.insert(letters).values({ id: sql`gen_random_uuid()`, body: 'x' })],
