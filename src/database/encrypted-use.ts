@@ -24,6 +24,19 @@ export function refuseThroughView(column: EncryptedColumn): void {
 }
 
 /**
+ * Refuses a column that is bound to its row among the fields that a caller says a CTE has: raw SQL hands on what is stored, without the row's
+ * id, and who stores it could put another's there.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | undefined): void {
+  for (const field of Object.values(fields ?? {})) {
+    if (field instanceof EncryptedColumn && (field as EncryptedColumn).boundTo !== undefined)
+      throw encryptedUse(field, 'be read from raw SQL, where the row’s id is missing', 'Build the CTE with db.select().');
+  }
+}
+
+/**
  * Refuses encrypted columns among fields whose values PostgreSQL is to compare.
  *
  * @throws {EncryptedColumnError}

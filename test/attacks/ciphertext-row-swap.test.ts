@@ -161,6 +161,14 @@ describe('an id that looks like what stands around it', () => {
     expect(decryptValue(world.keys.cached('alpha')!, { table: 'letters', column: 'body', rowId }, ciphertext).toString()).toBe('secret');
     await world.admin.unsafe(`update pool.letters set body = $1 where id = 'attacker'`, [read]);
     await refusesAudited(() => db.select({ body: letters.body }).from(letters).where(eq(letters.id, 'attacker')));
+    // Raw SQL would hand it on as it is stored.
+    const raw = () => {
+      const cte = db.$with('cte', { body: letters.body }).as(sql`select * from ${letters} where id = 'attacker'`);
+      return db.with(cte).select({ body: cte.body }).from(cte);
+    };
+    await expect(async () => await runAs('alpha', raw)).rejects.toThrow(
+      /letters.body is encrypted and can't be read from raw SQL, where the row’s id is missing/,
+    );
   });
 
   it('is an id like any other', async () => {
