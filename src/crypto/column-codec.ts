@@ -127,6 +127,11 @@ export function keyVersionOf(ciphertext: Buffer): number {
   return ciphertext.readUInt32BE(versionAt);
 }
 
+/** Whether a stored value says that it is bound to its row; it must be an encrypted value. */
+export function isRowBound(ciphertext: Buffer): boolean {
+  return (ciphertext[1]! & rowBound) !== 0;
+}
+
 function open(keys: TenantKeys, place: ColumnPlace, bytes: Buffer): Buffer | undefined {
   if (!isWellFormed(bytes)) return undefined;
   if (place.rowId !== undefined && !isRowId(place.rowId)) return undefined;
