@@ -42,6 +42,17 @@ export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | u
 }
 
 /**
+ * Refuses SQL whose answer is to be decrypted as a column that is bound to its row, for the same reason.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseMappedSql(expression: SQL): void {
+  const { decoder } = expression as unknown as { decoder: unknown };
+  if (decoder instanceof EncryptedColumn && (decoder as EncryptedColumn).boundTo !== undefined)
+    throw encryptedUse(decoder, 'be mapped from SQL, where the row’s id is missing', 'Select the column itself.');
+}
+
+/**
  * Refuses encrypted columns among fields whose values PostgreSQL is to compare.
  *
  * @throws {EncryptedColumnError}
@@ -55,12 +66,13 @@ export function refuseEncryptedFields(fields: unknown, what: string): void {
 }
 
 /**
- * Refuses an expression that mentions an encrypted column directly. The compiler does so everywhere; this is for selections of a
+ * Refuses an expression that mentions an encrypted column directly, or is decrypted as a bound one. The compiler does so everywhere; this is for selections of a
  * single table, in which drizzle turns columns into bare names first.
  *
  * @throws {EncryptedColumnError}
  */
 export function refuseEncryptedExpression(expression: SQL): void {
+  refuseMappedSql(expression);
   const chunks = expression.queryChunks as readonly unknown[];
   chunks.forEach((chunk, index) => {
     if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index))
