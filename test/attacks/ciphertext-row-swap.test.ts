@@ -188,6 +188,17 @@ describe('an id that looks like what stands around it', () => {
           .where(where)
           .returning({ body: sql`body`.mapWith(letters.body) }),
     ];
+    const united = [sql<string>`body`, vaults.free].map((other) => () => {
+      const rest = db.select({ body: other }).from(letters).leftJoin(vaults, eq(vaults.id, mine)).where(where);
+      return db
+        .select({ body: letters.body })
+        .from(letters)
+        .unionAll(rest as never);
+    });
+    for (const read of united)
+      await expect(async () => await runAs('alpha', read)).rejects.toThrow(
+        /letters.body is encrypted and can't be united with anything else/,
+      );
     // Whether or not the shape of the statement was met with another column's mapping.
     for (let turn = 0; turn < 3; turn += 1)
       await runAs('alpha', () =>
