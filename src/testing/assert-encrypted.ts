@@ -219,13 +219,21 @@ async function tryAll(db: Db, site: Site, attempts: readonly Attempt[], findings
       .where(sql`ctid = ${at}::tid`);
     return (row as { value: unknown }).value;
   };
-  const messages = new Set<string>();
-  for (const [what, bytes] of attempts) {
+  // A refusal is told when it is audited, for which repeated ones wait: the next attempt does not. A transaction's statements keep their order,
+  // and the keys are at hand since the sample was written.
+  const outcomes: Promise<unknown>[] = [];
+  for (const [, bytes] of attempts) {
     await put(bytes);
-    const error = await read().then(
-      () => undefined,
-      (reason: unknown) => reason,
+    outcomes.push(
+      read().then(
+        () => undefined,
+        (reason: unknown) => reason,
+      ),
     );
+  }
+  const messages = new Set<string>();
+  for (const [n, [what]] of attempts.entries()) {
+    const error = await outcomes[n];
     if (!(error instanceof DecryptionError)) {
       const how = error === undefined ? 'opened' : 'failed with another error than DecryptionError';
       findings.push(finding('encrypted-swap', label, `There, ${what} ${how}.`, 'Read and write the column with this library only.'));
