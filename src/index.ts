@@ -15,6 +15,7 @@ export type { CredentialsProvider, DatabaseAddress, DatabaseCredentials } from '
 export { type AnonymityClass, type IndexReport, reportIndex } from './crypto/index-report.ts';
 export type { Normaliser } from './crypto/normaliser.ts';
 export { type BlindIndex, type BlindIndexOptions, blindIndex } from './database/blind-index.ts';
+export type { AdoptOptions } from './database/column-adoption.ts';
 export type { CopyToOptions } from './database/copy-options.ts';
 export { encryptedBytes } from './database/encrypted-bytes.ts';
 export type { EncryptedColumnBuilder, EncryptedColumnOptions, IndexedColumnOptions, IndexOption } from './database/encrypted-column.ts';
@@ -75,7 +76,16 @@ export {
   WrongTenantError,
 } from './errors.ts';
 export type { KeyCacheOptions } from './keys/service-keys.ts';
-export type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './kms/key-manager.ts';
+export type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './kms/key-manager.ts';
 export type { CrossTenantRequest } from './routing/cross-tenant-request.ts';
 export { environmentCredentials } from './routing/environment-credentials.ts';
 export type { LaneOptions } from './routing/open-postgres-pool.ts';

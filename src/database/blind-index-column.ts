@@ -1,8 +1,9 @@
 import { entityKind } from 'drizzle-orm';
-import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder, type PgTable, type SelectedFieldsOrdered } from 'drizzle-orm/pg-core';
+import { type AnyPgTable, PgCustomColumnBuilder, type PgTable } from 'drizzle-orm/pg-core';
 import type { ColumnIndex } from './column-index.ts';
 import { columnsOf } from './drizzle-internals.ts';
 import type { EncryptedColumn, EncryptedColumnBuilder } from './encrypted-column.ts';
+import { HiddenColumn } from './hidden-column.ts';
 
 interface BlindIndexConfig {
   name: string;
@@ -13,11 +14,8 @@ interface BlindIndexConfig {
   enumValues: undefined;
 }
 
-/**
- * The column that holds an encrypted column's tags. drizzle-kit sees it like any other; services never do: no type names it, no selection
- * reads it, and only the library writes it.
- */
-export class BlindIndexColumn extends PgCustomColumn<never> {
+/** The column that holds an encrypted column's tags. */
+export class BlindIndexColumn extends HiddenColumn {
   static override readonly [entityKind]: string = 'TenancyBlindIndexColumn';
   readonly index: ColumnIndex;
 
@@ -57,11 +55,4 @@ export function indexColumnOf(table: PgTable, { index }: EncryptedColumn): Blind
   return Object.values(columnsOf(table)).find(
     (column): column is BlindIndexColumn & typeof column => column instanceof BlindIndexColumn && column.name === index.columnName,
   );
-}
-
-/** A selection's fields without index columns. */
-export function withoutIndexColumns(fields: SelectedFieldsOrdered): SelectedFieldsOrdered {
-  return fields.some(({ field }) => field instanceof BlindIndexColumn)
-    ? fields.filter(({ field }) => !(field instanceof BlindIndexColumn))
-    : fields;
 }

@@ -1,5 +1,6 @@
-import type { Column, Param, SQL } from 'drizzle-orm';
+import type { Param, SQL } from 'drizzle-orm';
 import type { Relation } from './drizzle-internals.ts';
+import type { EncryptedColumn } from './encrypted-column.ts';
 
 /**
  * What the dialect puts into drizzle's SQL trees. None of these is a drizzle entity: drizzle's own rewriting (aliases in relational queries,
@@ -47,10 +48,13 @@ export class StoredValue {
 
 /** An encrypted column as a whole field of a selection, which is decrypted when the row is mapped. */
 export class EncryptedRead {
-  readonly column: Column;
+  readonly column: EncryptedColumn;
+  /** Whether it is read from a subquery, which has made of it already what the row mapper takes. */
+  readonly derived: boolean;
 
-  constructor(column: Column) {
+  constructor(column: EncryptedColumn, derived = false) {
     this.column = column;
+    this.derived = derived;
   }
 }
 

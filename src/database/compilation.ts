@@ -9,8 +9,15 @@ import { CompiledQuery } from './compiled-query.ts';
 import { BlindIndexValue, EncryptedValue, executingTenantId } from './deferred.ts';
 import { isAlias, originalNameOf, type Relation, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
-import { encryptedUse } from './encrypted-use.ts';
-import { type IndexComparison, indexComparison, requireIndex, requireSharedIndex, truncatedUse } from './index-comparison.ts';
+import { encryptedUse, refuseThroughView } from './encrypted-use.ts';
+import {
+  type IndexComparison,
+  indexComparison,
+  requireExactValues,
+  requireIndex,
+  requireSharedIndex,
+  truncatedUse,
+} from './index-comparison.ts';
 import { inlineLiteral } from './inline-literal.ts';
 import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
 import { tableKindOf, tenantIdOf } from './table-kind.ts';
@@ -41,8 +48,8 @@ export class Compilation {
   readonly #rowFilters: RowFilter[] = [];
   /** The chunks of the whole statement: rows of no other select are filtered. */
   #outermost: readonly unknown[] = [];
-  /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no columns of tags. */
-  readonly #tagless = new Set<string>();
+  /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no hidden columns. */
+  readonly #derived = new Map<string, 'subquery' | 'view'>();
 
   constructor(options: CompilationOptions) {
     this.#options = options;
@@ -67,7 +74,7 @@ export class Compilation {
   #chunks(chunks: readonly unknown[], jsonRow: boolean): void {
     for (let i = 0; i < chunks.length; i += 1) {
       const chunk = chunks[i];
-      if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk);
+      if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk, false);
       else this.#chunk(chunks, i, chunk);
     }
   }
@@ -79,7 +86,7 @@ export class Compilation {
     else if (chunk instanceof TenantPredicate) this.#predicate(chunk.table);
     else if (chunk instanceof TenantValue) this.#param(executingTenantId, chunk.typed ? '::text' : '');
     else if (chunk instanceof StoredValue) this.#value(chunk.param, true);
-    else if (chunk instanceof EncryptedRead) this.#encryptedRead(chunk.column);
+    else if (chunk instanceof EncryptedRead) this.#fieldRead(chunk);
     else if (chunk instanceof TruncatedMatch) this.#truncatedMatch(chunk);
     else if (is(chunk, Name)) this.#name(chunk.value);
     else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
@@ -101,7 +108,7 @@ export class Compilation {
   }
 
   #name(name: string): void {
-    this.#raw(`"${name.replaceAll('"', '""')}"`);
+    this.#raw(quoted(name));
   }
 
   /** Leaves the tenant's schema open; it is filled in when the statement runs. */
@@ -112,8 +119,8 @@ export class Compilation {
 
   /** Inside a relational query's join its table goes by the name that the join has outside: the last one counts. */
   #range(table: Relation): void {
-    if (is(table, View)) this.#tagless.add(rangeNameOf(table));
-    else this.#tagless.delete(rangeNameOf(table));
+    if (is(table, View)) this.#derived.set(rangeNameOf(table), 'view');
+    else this.#derived.delete(rangeNameOf(table));
   }
 
   #qualified(table: Relation): void {
@@ -179,26 +186,44 @@ export class Compilation {
   }
 
   #bareColumn(chunks: readonly unknown[], index: number, column: Column): void {
-    if (column instanceof EncryptedColumn && !testedForNull(chunks, index))
-      throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
-    this.#column(column);
+    if (!(column instanceof EncryptedColumn)) return this.#column(column);
+    if (!testedForNull(chunks, index)) throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
+    const from = this.#derived.get(rangeNameOf(column.table));
+    if (from === 'view') refuseThroughView(column);
+    this.#encrypted(column, from !== undefined);
   }
 
-  #encryptedRead(column: Column): void {
+  /** As a field it keeps its name: a subquery's columns are known by their names. */
+  #fieldRead({ column, derived }: EncryptedRead): void {
+    if (this.#encryptedRead(column, derived)) {
+      this.#text += ' as ';
+      this.#name(column.name);
+    }
+  }
+
+  #encryptedRead(column: EncryptedColumn, derived: boolean): boolean {
     this.#touchesEncrypted = true;
-    this.#column(column);
+    return this.#encrypted(column, derived);
+  }
+
+  /** @returns whether more stands there than the column */
+  #encrypted(column: EncryptedColumn, derived: boolean): boolean {
+    const sql = column.readSql((name) => this.#columnText(column as unknown as Column, name));
+    if (sql === undefined || derived) this.#column(column as unknown as Column);
+    else this.#raw(sql);
+    return sql !== undefined && !derived;
   }
 
   #column(column: Column, name = column.name): void {
+    this.#raw(this.#columnText(column, name));
+  }
+
+  #columnText(column: Column, name: string): string {
     const { table } = column;
     const schema = schemaOf(table);
-    if (schema !== undefined && !isAlias(table)) {
-      this.#name(schema);
-      this.#text += '.';
-    }
-    this.#name(rangeNameOf(table));
-    this.#text += '.';
-    this.#name(name);
+    const parts = [rangeNameOf(table), name];
+    if (schema !== undefined && !isAlias(table)) parts.unshift(schema);
+    return parts.map(quoted).join('.');
   }
 
   /** In parentheses: whatever stands around it, tags are compared with tags. */
@@ -208,18 +233,36 @@ export class Compilation {
     this.#text += '(';
     this.#tags(column, index);
     this.#text += operator;
-    if (Array.isArray(right)) {
-      if (right.length === 0) throw encryptedUse(column, 'be looked for in an empty list');
-      right.forEach((value, i) => {
-        this.#text += i === 0 ? '(' : ', ';
-        this.#tag(value, column, index);
-      });
-      this.#text += ')';
-    } else if (right instanceof EncryptedColumn) {
+    if (right instanceof EncryptedColumn) {
       requireSharedIndex(column, right);
       this.#tags(right, requireIndex(right));
-    } else this.#tag(right, column, index);
+    } else this.#operand(column, right, (value) => this.#tag(value, column, index));
+    if (column.adoption !== undefined) {
+      requireExactValues(column, operator, right);
+      // A row whose value is plaintext yet may have no tag.
+      this.#text += ' or ';
+      this.#column(column as unknown as Column, column.adoption.column);
+      this.#text += operator;
+      this.#operand(column, right, (value) => this.#plaintext(value, column));
+    }
     this.#text += ')';
+  }
+
+  #operand(column: EncryptedColumn, right: unknown, write: (value: unknown) => void): void {
+    if (!Array.isArray(right)) return write(right);
+    if (right.length === 0) throw encryptedUse(column, 'be looked for in an empty list');
+    right.forEach((value, i) => {
+      this.#text += i === 0 ? '(' : ', ';
+      write(value);
+    });
+    this.#text += ')';
+  }
+
+  #plaintext(given: unknown, column: EncryptedColumn): void {
+    const encoder = { mapToDriverValue: (value: unknown) => column.toPlainDriverValue(value) };
+    const value: unknown = is(given, Param) ? given.value : given;
+    if (is(value, Placeholder)) this.#param(new Param(value, encoder));
+    else this.#param(value === null ? null : encoder.mapToDriverValue(value));
   }
 
   #truncatedMatch({ comparison, fromEnd, owner }: TruncatedMatch): void {
@@ -232,7 +275,7 @@ export class Compilation {
   }
 
   #tags(column: EncryptedColumn, { columnName }: ColumnIndex): void {
-    if (this.#tagless.has(rangeNameOf(column.table)))
+    if (this.#derived.has(rangeNameOf(column.table)))
       throw encryptedUse(column, 'be compared through a subquery or a view', 'Compare it inside, where its table is selected from.');
     this.#column(column as unknown as Column, columnName);
   }
@@ -272,7 +315,7 @@ export class Compilation {
       this.#sql(sql);
       this.#text += ') ';
     }
-    this.#tagless.add(alias);
+    this.#derived.set(alias, 'subquery');
     this.#name(alias);
   }
 
@@ -329,4 +372,9 @@ export class Compilation {
       this.#text += `$${this.#params.length}${cast}`;
     }
   }
+}
+
+/** Whatever the name: an alias may be longer than PostgreSQL's names, which cuts it off. */
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }

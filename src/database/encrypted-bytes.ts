@@ -24,6 +24,7 @@ export function encryptedBytes(
       expects: 'bytes',
       encode: (value) => (value instanceof Uint8Array ? Buffer.from(value) : undefined),
       decode: (plaintext) => plaintext,
+      plain: { type: 'bytea', toDriver: (value) => value, bytesSql: (expression) => `(${expression})` },
       indexed: (value) => (value instanceof Uint8Array ? Buffer.from(value) : undefined),
     },
     options,

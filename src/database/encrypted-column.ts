@@ -4,6 +4,7 @@ import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { BlindIndex } from './blind-index.ts';
+import { type AdoptOptions, ColumnAdoption, checkAdoption } from './column-adoption.ts';
 import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
@@ -18,10 +19,12 @@ export interface EncryptedColumnOptions {
    * is added. Values that were written before, or with another multiple, stay readable. Not padded unless told.
    */
   readonly pad?: number | undefined;
+  /** Takes over an existing column whose values are not encrypted yet; see {@link AdoptOptions}. */
+  readonly adopt?: AdoptOptions | undefined;
 }
 
 /** What an encrypted column whose values are all of one length may be told. */
-export interface IndexOption {
+export interface IndexOption extends Pick<EncryptedColumnOptions, 'adopt'> {
   /** Lets queries compare the column for equality; see {@link blindIndex}. */
   readonly index?: BlindIndex | undefined;
 }
@@ -50,12 +53,16 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** What the column can be compared by. */
   readonly index: ColumnIndex | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index }: IndexedColumnOptions) {
+  /** The column whose plaintext values this one takes over. */
+  readonly adoption: ColumnAdoption | undefined;
+
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index, adopt }: IndexedColumnOptions) {
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
     this.home = originalNameOf(table);
     this.index = index && new ColumnIndex(this.home, this.name, index, format);
+    this.adoption = adopt && new ColumnAdoption(adopt, format.plain);
   }
 
   override getSQLType(): string {
@@ -63,17 +70,28 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   }
 
   override mapToDriverValue(value: never): never {
-    const plaintext = this.format.encode(value);
-    if (plaintext === undefined) {
-      throw new EncryptedColumnError(`${labelOf(this)} was given a value that is not ${this.format.expects}.`, {
-        hint: 'Give what the column’s TypeScript type says.',
-      });
-    }
-    return new EncryptedValue(this.place(), plaintext, this.padTo) as never;
+    return new EncryptedValue(this.place(), encoded(this, value), this.padTo) as never;
+  }
+
+  /** A value as a parameter of the column that this one takes over. @throws {EncryptedColumnError} when it is not of this column's type */
+  toPlainDriverValue(value: unknown): unknown {
+    encoded(this, value);
+    return this.adoption?.toDriver(value);
   }
 
   override mapFromDriverValue(value: never): never {
-    return this.format.decode(decrypt(this.place(), bytesOf(value, this))) as never;
+    const bytes = bytesOf(value, this);
+    const adopted = this.adoption?.plaintextIn(bytes);
+    return this.format.decode(adopted ?? decrypt(this.place(), bytes)) as never;
+  }
+
+  /**
+   * SQL for what {@link mapFromDriverValue} takes, where that is more than the column's own bytes.
+   *
+   * @param of gives the SQL of a column of the same row by its name
+   */
+  readSql(of: (column: string) => string): string | undefined {
+    return this.adoption?.readSql(of(this.name), of);
   }
 
   /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
@@ -107,6 +125,7 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
   constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);
+    if (options.adopt !== undefined) checkAdoption(options.adopt);
     checkIndex(options.index, format);
     this.#format = format;
     this.#options = Object.freeze({ ...options });
@@ -117,9 +136,16 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
     return this.#options.index !== undefined;
   }
 
-  /** drizzle calls this when the table is made. */
+  /** What of an existing column it takes over, and whether every row has a value. */
+  get adopting(): { readonly column: ColumnAdoption; readonly notNull: boolean } | undefined {
+    const { adopt } = this.#options;
+    return adopt && { column: new ColumnAdoption(adopt, this.#format.plain), notNull: this.config.notNull };
+  }
+
+  /** drizzle calls this when the table is made. While a column is taken over, its rows' values stand in either of two. */
   build(table: AnyPgTable): EncryptedColumn {
-    return new EncryptedColumn(table, this.config as never, this.#format, this.#options);
+    const config = this.#options.adopt === undefined ? this.config : { ...this.config, notNull: false };
+    return new EncryptedColumn(table, config as never, this.#format, this.#options);
   }
 }
 
@@ -142,7 +168,15 @@ export function namedOptions<T extends object>(name: string | T, options: T | un
   return typeof name === 'string' ? { name, options: options ?? ({} as T) } : { name: '', options: name };
 }
 
-/** Not a private method: drizzle's aliases are proxies, which have none. */
+/** Not a private method, like the next: drizzle's aliases are proxies, which have none. */
+function encoded(column: EncryptedColumn, value: unknown): Buffer {
+  const plaintext = column.format.encode(value);
+  if (plaintext !== undefined) return plaintext;
+  throw new EncryptedColumnError(`${labelOf(column)} was given a value that is not ${column.format.expects}.`, {
+    hint: 'Give what the column’s TypeScript type says.',
+  });
+}
+
 function labelOf({ home, name }: EncryptedColumn): string {
   return `${home}.${name}`;
 }

@@ -27,6 +27,7 @@ export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: 
     {
       expects: 'a valid Date',
       encode,
+      plain: { type: 'timestamp with time zone', toDriver: (value) => (value as Date).toISOString(), bytesSql: timeBytesSql },
       decode: (plaintext) => {
         const date = new Date(plaintext.byteLength === length ? Number(plaintext.readBigInt64BE()) : Number.NaN);
         if (Number.isNaN(date.getTime())) throw new DecryptionError('An encrypted date is no date.', formatFailure);
@@ -36,6 +37,12 @@ export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: 
     },
     options,
   );
+}
+
+/** Of a type without a time zone, as drizzle reads it: in UTC. What is finer than a millisecond is cut off, as JavaScript's Date does. */
+function timeBytesSql(expression: string, type: string): string {
+  const zoned = /with time zone|timestamptz/i.test(type) ? `(${expression})` : `((${expression})::timestamp at time zone 'UTC')`;
+  return `pg_catalog.int8send(pg_catalog.floor(extract(epoch from ${zoned}) * 1000)::int8)`;
 }
 
 function encode(value: unknown): Buffer | undefined {

@@ -1,6 +1,6 @@
 import { DecryptionError } from '../errors.ts';
 import { EncryptedColumnBuilder, type EncryptedColumnOptions, namedOptions } from './encrypted-column.ts';
-import { formatFailure } from './plaintext-format.ts';
+import { formatFailure, textBytesSql } from './plaintext-format.ts';
 
 /**
  * A column for JSON values that is stored encrypted under the tenant's own key; see {@link encryptedText} for what can be done with it.
@@ -28,6 +28,7 @@ export function encryptedJson<T>(
         const text = jsonOf(value);
         return text === undefined ? undefined : Buffer.from(text, 'utf8');
       },
+      plain: { type: 'jsonb', toDriver: jsonOf, bytesSql: textBytesSql },
       decode: (plaintext) => {
         try {
           return JSON.parse(plaintext.toString('utf8')) as T;

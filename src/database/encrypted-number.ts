@@ -26,6 +26,11 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
     {
       expects: 'a finite number',
       encode,
+      plain: {
+        type: 'double precision',
+        toDriver: (value) => value,
+        bytesSql: (expression) => `pg_catalog.float8send((${expression})::float8)`,
+      },
       decode: (plaintext) => {
         const value = plaintext.byteLength === length ? plaintext.readDoubleBE() : Number.NaN;
         if (!Number.isFinite(value)) throw new DecryptionError('An encrypted number is no number.', formatFailure);

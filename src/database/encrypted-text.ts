@@ -1,5 +1,6 @@
 import { normalisers } from '../crypto/normaliser.ts';
 import { EncryptedColumnBuilder, type IndexedColumnOptions, namedOptions } from './encrypted-column.ts';
+import { textBytesSql } from './plaintext-format.ts';
 
 /**
  * A text column that is stored encrypted under the tenant's own key: `bytea`, 78 bytes longer than the text in UTF-8, XAES-256-GCM with
@@ -28,6 +29,7 @@ export function encryptedText(
       expects: 'text',
       encode: (value) => (typeof value === 'string' ? Buffer.from(value, 'utf8') : undefined),
       decode: (plaintext) => plaintext.toString('utf8'),
+      plain: { type: 'text', toDriver: (value) => value, bytesSql: textBytesSql },
       indexed: (value, normalise) => (typeof value === 'string' ? Buffer.from(normalisers[normalise](value), 'utf8') : undefined),
     },
     options,

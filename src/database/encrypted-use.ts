@@ -14,6 +14,16 @@ export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string, hi
 }
 
 /**
+ * Refuses to read a column through a view which has not what stands beside it.
+ *
+ * @throws {EncryptedColumnError} when the column's own bytes are not enough to read it
+ */
+export function refuseThroughView(column: EncryptedColumn): void {
+  if (column.readSql((name) => name) !== undefined)
+    throw encryptedUse(column, 'be read through a view, where the columns beside it are missing', 'Select it from its table.');
+}
+
+/**
  * Refuses encrypted columns among fields whose values PostgreSQL is to compare.
  *
  * @throws {EncryptedColumnError}

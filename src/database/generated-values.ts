@@ -1,7 +1,7 @@
 import { is, Param, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import { hasCompanions, withCompanionValues } from './companion-values.ts';
 import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
-import { hasIndexes, withIndexValues } from './index-values.ts';
 import type { StatementConfig, StatementKind } from './lazy-sql.ts';
 
 type Values = Record<string, unknown>;
@@ -47,8 +47,8 @@ export function insertableColumns(table: PgTable): readonly string[] {
 }
 
 /**
- * The configuration with what `$defaultFn` and `$onUpdate` answer, and blind indexes' values, written in, so that a statement's values are all there to be seen. They
- * are asked once per statement, in drizzle's order.
+ * The configuration with what `$defaultFn` and `$onUpdate` answer, and what stands beside encrypted columns, written in, so that a statement's
+ * values are all there to be seen. They are asked once per statement, in drizzle's order.
  *
  * @returns undefined when a function answered undefined, which drizzle takes for no value
  */
@@ -56,21 +56,21 @@ export function withGeneratedValues(kind: StatementKind, config: StatementConfig
   if (kind === 'insert') {
     const table = config['table'] as PgTable;
     const { onInsert } = tableValues(table);
-    const indexes = hasIndexes(table);
-    if (onInsert.length === 0 && !indexes) return config;
+    const companions = hasCompanions(table);
+    if (onInsert.length === 0 && !companions) return config;
     const rows = (config['values'] as readonly Values[]).map((row) => {
       const all = filled(row, onInsert);
-      return all && indexes ? withIndexValues('insert', table, all) : all;
+      return all && companions ? withCompanionValues('insert', table, all) : all;
     });
     return rows.every((row) => row !== undefined) ? { ...config, values: rows } : undefined;
   }
   if (kind === 'update') {
     const table = config['table'] as PgTable;
     const { onUpdate } = tableValues(table);
-    const indexes = hasIndexes(table);
-    if (onUpdate.length === 0 && !indexes) return config;
+    const companions = hasCompanions(table);
+    if (onUpdate.length === 0 && !companions) return config;
     const set = filled(config['set'] as Values, onUpdate);
-    return set && { ...config, set: indexes ? withIndexValues('update', table, set) : set };
+    return set && { ...config, set: companions ? withCompanionValues('update', table, set) : set };
   }
   return config;
 }

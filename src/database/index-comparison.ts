@@ -1,4 +1,5 @@
-import { is, StringChunk } from 'drizzle-orm';
+import { Column, is, StringChunk } from 'drizzle-orm';
+import { wholeTag } from '../crypto/blind-tag.ts';
 import type { EncryptedColumnError } from '../errors.ts';
 import type { ColumnIndex } from './column-index.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
@@ -54,6 +55,22 @@ export function requireSharedIndex(left: EncryptedColumn, right: EncryptedColumn
     left,
     `be compared with ${right.home}.${right.name}: their indexes have nothing in common`,
     'Give both blindIndex({ name, normalise }) with the same name and normaliser.',
+  );
+}
+
+/**
+ * While a column takes another over, plaintext is compared by PostgreSQL, which knows no normaliser.
+ *
+ * @throws {EncryptedColumnError} unless equal means the same characters
+ */
+export function requireExactValues(column: EncryptedColumn, operator: string, right: unknown): void {
+  const { normalise, bits } = requireIndex(column).definition;
+  const positive = operator === ' = ' || operator === ' in ';
+  if (positive && normalise === 'exact' && bits === wholeTag && !is(right, Column)) return;
+  throw encryptedUse(
+    column,
+    'be compared so while it takes over a plaintext column',
+    'Until adopt is taken out, only eq and inArray with values work, on a blind index that is exact and has no bits.',
   );
 }
 

@@ -1,9 +1,10 @@
-import { is, Param, SQL } from 'drizzle-orm';
+import { is, Param } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
 import { type BlindIndexColumn, indexColumnOf } from './blind-index-column.ts';
-import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
+import { columnsOf, isAlias } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
+import { givenOrGenerated } from './generated-value.ts';
 
 type Values = Record<string, unknown>;
 
@@ -64,13 +65,4 @@ export function withIndexValues(kind: 'insert' | 'update', table: PgTable, value
     all[indexKey] = tag;
   }
   return all;
-}
-
-function givenOrGenerated(kind: 'insert' | 'update', column: PgColumn, given: unknown): unknown {
-  if (given !== undefined && !(is(given, Param) && given.value === undefined)) return given;
-  const { defaultFn, onUpdateFn } = defaultsOf(column);
-  const generate = kind === 'update' ? onUpdateFn : (defaultFn ?? onUpdateFn);
-  if (generate === undefined) return undefined;
-  const value = generate();
-  return is(value, SQL) ? value : new Param(value ?? null, column);
 }

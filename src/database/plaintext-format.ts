@@ -12,6 +12,23 @@ export interface PlaintextFormat<T> {
    * that takes no texts ignores the normaliser.
    */
   indexed?(value: unknown, normalise: Normaliser): Buffer | undefined;
+  /** How such values stand in a column that is not encrypted. */
+  readonly plain: PlainColumn;
+}
+
+/** A column of plaintext values, as it was before they were encrypted. */
+export interface PlainColumn {
+  /** Its SQL type unless it is told. */
+  readonly type: string;
+  /** A value as its parameter. */
+  toDriver(value: unknown): unknown;
+  /** SQL for the bytes that `encode` makes of a value: of the same value the same, so that `decode` reads them. */
+  bytesSql(expression: string, type: string): string;
+}
+
+/** Text in UTF-8, whatever the database's encoding. */
+export function textBytesSql(expression: string): string {
+  return `pg_catalog.convert_to((${expression})::text, 'UTF8')`;
 }
 
 /** The options of an error for a plaintext that opened and is not of its column's type; a parser's own message would quote it. */

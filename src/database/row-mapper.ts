@@ -1,5 +1,5 @@
 import type { SelectedFieldsOrdered } from 'drizzle-orm/pg-core';
-import { withoutIndexColumns } from './blind-index-column.ts';
+import { withoutHiddenColumns } from './hidden-column.ts';
 import { type RowMapping, rowClosures } from './row-closures.ts';
 import { canGenerateCode, rowCode } from './row-code.ts';
 import { type JoinsNotNullable, type RowLayout, rowLayout } from './row-layout.ts';
@@ -20,13 +20,13 @@ export class RowMapper {
   readonly #layout: RowLayout;
   readonly #generate: boolean;
   #mapping: RowMapping;
-  /** Whether the selection names index columns, which are not read. */
+  /** Whether the selection names hidden columns, which are not read. */
   readonly #narrowed: boolean;
   #rows = 0;
   #generated = false;
 
   constructor(fields: SelectedFieldsOrdered, joinsNotNullable: JoinsNotNullable, { generate = canGenerateCode() }: RowMapperOptions = {}) {
-    const read = withoutIndexColumns(fields);
+    const read = withoutHiddenColumns(fields);
     this.#narrowed = read !== fields;
     this.#layout = rowLayout(read, joinsNotNullable);
     this.#generate = generate;
@@ -47,6 +47,6 @@ export class RowMapper {
         this.#generated = true;
       }
     }
-    return this.#mapping(rows, this.#narrowed ? withoutIndexColumns(fields) : fields);
+    return this.#mapping(rows, this.#narrowed ? withoutHiddenColumns(fields) : fields);
   }
 }

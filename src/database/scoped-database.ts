@@ -12,8 +12,8 @@ import { ConfigurationError } from '../errors.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Router } from '../routing/route.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { BlindIndexColumn } from './blind-index-column.ts';
 import { CachingDialect } from './caching-dialect.ts';
+import { HiddenColumn } from './hidden-column.ts';
 import { QueryExecutor } from './query-executor.ts';
 import { createRawSql, type RawSql } from './raw-sql.ts';
 import { Refusals } from './refusals.ts';
@@ -105,7 +105,7 @@ export function createScopedDatabase<TSchema extends Record<string, unknown>>(
 function readable(tables: TablesRelationalConfig): TablesRelationalConfig {
   return Object.fromEntries(
     Object.entries(tables).map(([name, table]) => {
-      const columns = Object.entries(table.columns).filter(([, column]) => !(column instanceof BlindIndexColumn));
+      const columns = Object.entries(table.columns).filter(([, column]) => !(column instanceof HiddenColumn));
       return [name, { ...table, columns: Object.fromEntries(columns) }];
     }),
   );

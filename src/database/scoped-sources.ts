@@ -1,7 +1,9 @@
-import { is, SQL, StringChunk, type Subquery, View } from 'drizzle-orm';
+import { is, SQL, StringChunk, Subquery, View } from 'drizzle-orm';
 import { type PgSelectConfig, type PgSelectJoinConfig, PgTable } from 'drizzle-orm/pg-core';
-import { isScoped, TableChunk, TenantPredicate } from './chunks.ts';
-import { subqueryParts } from './drizzle-internals.ts';
+import { EncryptedRead, isScoped, TableChunk, TenantPredicate } from './chunks.ts';
+import { orderSelectedFields, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
+import { EncryptedColumn } from './encrypted-column.ts';
+import { refuseThroughView } from './encrypted-use.ts';
 import { tableKindOf } from './table-kind.ts';
 import { undeclared, unscoped } from './unscoped.ts';
 
@@ -61,6 +63,26 @@ export function conjunction(predicates: readonly TenantPredicate[], condition: S
   const chunks: unknown[] = predicates.flatMap((predicate, i) => (i === 0 ? [predicate] : [new StringChunk(' and '), predicate]));
   if (condition !== undefined) chunks.push(new StringChunk(' and ('), condition, new StringChunk(')'));
   return new SQL(chunks as never);
+}
+
+/**
+ * A select in which encrypted columns of subqueries, CTEs and views are read as those hand them on.
+ *
+ * @throws {EncryptedColumnError} when a column is read through a view that has not what stands beside it
+ */
+export function withDerivedReads(config: PgSelectConfig): PgSelectConfig {
+  const sources = [config.table, ...(config.joins ?? []).map(({ table }) => table)];
+  const views = new Set(sources.flatMap((source) => (is(source, View) ? [rangeNameOf(source)] : [])));
+  const subqueries = new Set(sources.flatMap((source) => (is(source, Subquery) ? [subqueryParts(source).alias] : [])));
+  if (views.size + subqueries.size === 0) return config;
+  const fields = (config.fieldsFlat ?? orderSelectedFields(config.fields)).map(({ path, field }) => {
+    if (!(field instanceof EncryptedColumn)) return { path, field };
+    const column = field as EncryptedColumn;
+    const source = rangeNameOf(column.table);
+    if (views.has(source)) refuseThroughView(column);
+    return { path, field: subqueries.has(source) ? new SQL([new EncryptedRead(column, true) as never]) : field };
+  });
+  return { ...config, fieldsFlat: fields };
 }
 
 /** @throws {UnscopedQueryError} on a CTE that this dialect did not build */

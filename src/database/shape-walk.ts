@@ -278,7 +278,7 @@ export class ShapeWalk {
   /** A comparison by a blind index: its values are tags. */
   #comparison(chunks: readonly unknown[], { column, operator, right }: IndexComparison): void {
     const { index } = column;
-    if (index === undefined || index.truncated) throw notCached;
+    if (index === undefined || index.truncated || column.adoption !== undefined) throw notCached;
     this.step(ingredient.chunkKind, token.indexed);
     this.#column(column as unknown as Column);
     this.step(ingredient.text, operator);

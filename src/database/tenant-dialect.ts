@@ -9,16 +9,16 @@ import {
   type PgUpdateConfig,
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
-import { withoutIndexColumns } from './blind-index-column.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
+import { withCompanionValues } from './companion-values.ts';
 import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
-import { withIndexValues } from './index-values.ts';
+import { withoutHiddenColumns } from './hidden-column.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
-import { checkCtes, conjunction, scopeSources } from './scoped-sources.ts';
+import { checkCtes, conjunction, scopeSources, withDerivedReads } from './scoped-sources.ts';
 import { filteredSelect } from './truncated-match.ts';
 import { unscoped } from './unscoped.ts';
 import { requireWritable } from './write-target.ts';
@@ -35,7 +35,7 @@ export class TenantDialect extends OpenPgDialect {
 
   override buildSelectQuery(given: PgSelectConfig): SQL {
     const filtered = filteredSelect(given);
-    const config = filtered?.config ?? given;
+    const config = withDerivedReads(filtered?.config ?? given);
     checkCtes(config.withList);
     if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
     const { base, joins, predicates } = scopeSources(config.table, config.joins);
@@ -77,7 +77,7 @@ export class TenantDialect extends OpenPgDialect {
   }
 
   override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
-    const values = withIndexValues('update', table, set);
+    const values = withCompanionValues('update', table, set);
     const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
       const given = values[key];
       const { onUpdateFn } = defaultsOf(column);
@@ -125,11 +125,11 @@ export class TenantDialect extends OpenPgDialect {
     return { columns, source: this.buildSelectQuery(config) };
   }
 
-  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. Their indexes are left out. */
+  /** Encrypted fields become reads that the row mapper decrypts; anywhere else in a selection they are refused. What stands beside them is left out. */
   override buildSelection(fields: Selection, options: { readonly isSingleTable?: boolean } = {}): SQL {
     return super.buildSelection(
-      withoutIndexColumns(fields).map(({ path, field }) => {
-        if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field) as never]) };
+      withoutHiddenColumns(fields).map(({ path, field }) => {
+        if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field as EncryptedColumn) as never]) };
         const expression = is(field, SQL.Aliased) ? field.sql : field;
         if (is(expression, SQL)) refuseEncryptedExpression(expression);
         return { path, field };

@@ -3,6 +3,7 @@ import type { IndexColumn, PgInsertConfig, PgSession, PgTable } from 'drizzle-or
 import { EncryptedColumnError } from '../errors.ts';
 import { OpenPgInsert } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
+import { encryptedUse } from './encrypted-use.ts';
 import { keyColumnOf } from './key-column.ts';
 import { tenantIdOf } from './table-kind.ts';
 import type { TenantDialect } from './tenant-dialect.ts';
@@ -28,10 +29,19 @@ export class TenantInsert extends OpenPgInsert {
     return super.onConflictDoUpdate({ ...config, target: this.#leading(config.target) });
   }
 
+  #tagsOf(column: EncryptedColumn): IndexColumn {
+    if (column.adoption !== undefined) {
+      throw encryptedUse(
+        column,
+        'be a conflict target while it takes over a plaintext column: rows of before have no tag',
+        'Until adopt is taken out, name another key of the table.',
+      );
+    }
+    return keyColumnOf(this.#table, column as never, EncryptedColumnError);
+  }
+
   #leading(target: Target): IndexColumn[] {
-    const columns = [target]
-      .flat()
-      .map((column) => (column instanceof EncryptedColumn ? keyColumnOf(this.#table, column, EncryptedColumnError) : column));
+    const columns = [target].flat().map((column) => (column instanceof EncryptedColumn ? this.#tagsOf(column) : column));
     return columns.some((column) => column instanceof TenantIdColumn) ? columns : [tenantIdOf(this.#table), ...columns];
   }
 }

@@ -1,6 +1,6 @@
 import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
 import { type PgColumnBuilderBase, type PgTableExtraConfigValue, type PgTableWithColumns, pgTable } from 'drizzle-orm/pg-core';
-import { withIndexBuilders, withTagIndexes } from './table-columns.ts';
+import { adoptionChecks, withHiddenBuilders, withTagIndexes } from './table-columns.ts';
 import { markTable } from './table-kind.ts';
 import { checkExtras, checkTenantColumns } from './table-rules.ts';
 import { TenantIdColumnBuilder } from './tenant-id-column.ts';
@@ -40,7 +40,11 @@ export function tenantTable<TName extends string, TColumns extends Record<string
   extra?: (self: BuildExtraConfigColumns<TName, TenantColumns<TColumns>, 'pg'>) => PgTableExtraConfigValue[],
 ): TenantTable<TName, TColumns> {
   checkTenantColumns(name, columns);
-  const all = { tenantId: new TenantIdColumnBuilder(), ...withIndexBuilders(name, columns) };
-  const table = pgTable(name, all, (self) => withTagIndexes(name, self as never, checkExtras(name, extra?.(self as never) ?? [])));
+  const all = { tenantId: new TenantIdColumnBuilder(), ...withHiddenBuilders(name, columns) };
+  const checks = adoptionChecks(name, columns);
+  const table = pgTable(name, all, (self) => [
+    ...withTagIndexes(name, self as never, checkExtras(name, extra?.(self as never) ?? [])),
+    ...checks,
+  ]);
   return markTable(table, 'tenant') as unknown as TenantTable<TName, TColumns>;
 }

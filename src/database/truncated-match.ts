@@ -1,8 +1,8 @@
 import { Column, is, SQL, StringChunk } from 'drizzle-orm';
 import type { PgSelectConfig, SelectedFieldsOrdered } from 'drizzle-orm/pg-core';
-import { withoutIndexColumns } from './blind-index-column.ts';
 import { orderSelectedFields } from './drizzle-internals.ts';
 import type { EncryptedColumn } from './encrypted-column.ts';
+import { withoutHiddenColumns } from './hidden-column.ts';
 import { type IndexComparison, indexComparison, truncatedUse } from './index-comparison.ts';
 
 /**
@@ -37,7 +37,7 @@ export function filteredSelect(config: PgSelectConfig): FilteredSelect | undefin
   const found: IndexComparison[] = [];
   const where = config.where && replaced(config.where, found);
   if (found.length === 0) return undefined;
-  const fields = withoutIndexColumns(config.fieldsFlat ?? orderSelectedFields(config.fields));
+  const fields = withoutHiddenColumns(config.fieldsFlat ?? orderSelectedFields(config.fields));
   if (!mayBeFiltered(config, fields)) throw truncatedUse(found[0]!.column);
   const matches = found.map((comparison, i) => new TruncatedMatch(comparison, found.length - i));
   const read = found.map(({ column }) => ({ path: [column.name], field: column as never }));

@@ -1,39 +1,32 @@
 import type { KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
-import type { CreateKeyCommandInput, KeyMetadata, KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
-import { dataKeyFrom, dataKeyLength, requireDataKey } from '../crypto/data-key.ts';
-import { ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import type { CreateKeyCommandInput, KeyMetadata } from '@aws-sdk/client-kms';
+import { requireDataKey } from '../crypto/data-key.ts';
+import { ConfigurationError, KeyManagerError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
+import { AwsAnswers } from './aws-answers.ts';
 import { AwsClient, type AwsSdk } from './aws-client.ts';
 import { awsFailure } from './aws-failure.ts';
 import { isKeyArn } from './aws-key-arn.ts';
-import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import type { RemoteCallOptions } from './remote-call-options.ts';
+import { failureOf, stateOf } from './aws-key-state.ts';
+import type { AwsKeyManagerOptions } from './aws-options.ts';
+import { keyFailure } from './key-failure.ts';
+import type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './key-manager.ts';
 import { RemoteCalls, type RemoteFailure, type RemoteRequest } from './remote-calls.ts';
 import { identityOf, requireWrappedBy } from './remote-wrapping.ts';
+import { SettlingKeys } from './settling-keys.ts';
 
-/** Options of {@link awsKeyManager}. */
-export interface AwsKeyManagerOptions extends RemoteCallOptions {
-  /** The region in which the keys live; residency is decided by it. A key of another region is `notFound`, and nothing is sent. */
-  readonly region: string;
-  /** Where the SDK looks for them (environment, profile, role) unless told. */
-  readonly credentials?: KMSClientConfig['credentials'] | undefined;
-  /** A URL, such as that of a VPC endpoint; AWS's own for the region unless told. */
-  readonly endpoint?: string | undefined;
-  /** A client of yours for the same region; `close` leaves it open. Give it `maxAttempts: 1`: attempts are counted here. */
-  readonly client?: KMSClient | undefined;
-  /** The policy document of new keys; AWS's default, which leaves it to IAM, unless told. */
-  readonly keyPolicy?: string | undefined;
-  /** Tags of new keys, beside `tenancy:tenant`; no personal data, since CloudTrail keeps them. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** The CloudHSM key store in which keys asked for with `protection: 'hsm'` are made; without it those are refused. */
-  readonly customKeyStoreId?: string | undefined;
-  /** What wrapped keys name this manager by; `aws/<region>` unless told. Give two accounts in one region names of their own. */
-  readonly provider?: string | undefined;
-}
+export type { AwsKeyManagerOptions } from './aws-options.ts';
 
-/** How long a key made here may be unknown to some of AWS's machines, in milliseconds. */
-const settlingMs = 30_000;
 const longestCiphertext = 6_144;
 
 /**
@@ -71,9 +64,9 @@ export class AwsKeyManager implements KeyManager {
   readonly hsmKeys: HsmKeys;
   readonly #options: AwsKeyManagerOptions;
   readonly #client: AwsClient;
+  readonly #answers: AwsAnswers;
   readonly #calls: RemoteCalls;
-  /** Keys made here a moment ago, and until when they may be unknown to some of AWS's machines. */
-  readonly #settling = new Map<string, number>();
+  readonly #settling = new SettlingKeys();
 
   /** @throws {ConfigurationError} when the region is empty, or a time or count can't be used */
   constructor(options: AwsKeyManagerOptions) {
@@ -83,6 +76,7 @@ export class AwsKeyManager implements KeyManager {
     this.hsmKeys = options.customKeyStoreId === undefined ? 'none' : 'hsm';
     this.provider = options.provider ?? `aws/${options.region}`;
     this.#client = new AwsClient(options);
+    this.#answers = new AwsAnswers(this.provider);
     this.#calls = new RemoteCalls({ ...options, provider: this.provider, classify: awsFailure });
   }
 
@@ -115,24 +109,20 @@ export class AwsKeyManager implements KeyManager {
     };
     return this.#run({ doing: 'create a key', tenantId, repeatable: false }, call, async ({ client, commands }, abortSignal) => {
       const { KeyMetadata: made } = await client.send(new commands.CreateKeyCommand(input), { abortSignal });
-      if (made?.Arn === undefined || !isKeyArn(made.Arn, this.region)) throw this.#strange('a new key', 'of this region');
-      this.#settle(made.Arn);
+      if (made?.Arn === undefined || !isKeyArn(made.Arn, this.region)) throw this.#answers.strange('a new key', 'of this region');
+      this.#settling.add(made.Arn);
       return made.Arn;
     });
   }
 
   /** A fresh 32-byte key from AWS's random number generator, plain and wrapped. */
-  async generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey> {
     const request = { keyRef, doing: 'generate a data key', tenantId: context.tenantId };
     return this.#run(request, call, async ({ client, commands }, abortSignal) => {
       const input = { KeyId: keyRef, KeySpec: 'AES_256', EncryptionContext: encryptionContext(context) } as const;
       const answer = await client.send(new commands.GenerateDataKeyCommand(input), { abortSignal });
-      this.#requireKey(answer.KeyId, keyRef);
-      return { key: this.#keyOf(answer.Plaintext, 'unavailable'), wrapped: this.#wrapped(keyRef, answer.CiphertextBlob) };
+      this.#answers.requireKey(answer.KeyId, keyRef);
+      return { key: this.#answers.keyOf(answer.Plaintext, 'unavailable'), wrapped: this.#answers.wrapped(keyRef, answer.CiphertextBlob) };
     });
   }
 
@@ -144,8 +134,8 @@ export class AwsKeyManager implements KeyManager {
       try {
         const input = { KeyId: keyRef, Plaintext: plaintext, EncryptionContext: encryptionContext(context) };
         const answer = await client.send(new commands.EncryptCommand(input), { abortSignal });
-        this.#requireKey(answer.KeyId, keyRef);
-        return this.#wrapped(keyRef, answer.CiphertextBlob);
+        this.#answers.requireKey(answer.KeyId, keyRef);
+        return this.#answers.wrapped(keyRef, answer.CiphertextBlob);
       } finally {
         plaintext.fill(0);
       }
@@ -159,8 +149,8 @@ export class AwsKeyManager implements KeyManager {
     return this.#run(request, call, async ({ client, commands }, abortSignal) => {
       const input = { KeyId: keyRef, CiphertextBlob: ciphertext, EncryptionContext: encryptionContext(context) };
       const answer = await client.send(new commands.DecryptCommand(input), { abortSignal });
-      this.#requireKey(answer.KeyId, keyRef);
-      return this.#keyOf(answer.Plaintext, 'invalidCiphertext');
+      this.#answers.requireKey(answer.KeyId, keyRef);
+      return this.#answers.keyOf(answer.Plaintext, 'invalidCiphertext');
     });
   }
 
@@ -178,9 +168,9 @@ export class AwsKeyManager implements KeyManager {
         DestinationEncryptionContext: encryptionContext(context),
       };
       const answer = await client.send(new commands.ReEncryptCommand(input), { abortSignal });
-      this.#requireKey(answer.SourceKeyId, keyRef);
-      this.#requireKey(answer.KeyId, destination);
-      return this.#wrapped(destination, answer.CiphertextBlob);
+      this.#answers.requireKey(answer.SourceKeyId, keyRef);
+      this.#answers.requireKey(answer.KeyId, destination);
+      return this.#answers.wrapped(destination, answer.CiphertextBlob);
     });
   }
 
@@ -257,8 +247,8 @@ export class AwsKeyManager implements KeyManager {
         return await work(sdk, signal);
       } catch (error) {
         const { name } = error as { name?: unknown };
-        if (name === 'NotFoundException' && keyRef !== undefined && this.#isSettling(keyRef))
-          throw this.#failure('unavailable', keyRef, `is too new for some of AWS's machines: could not ${doing}`);
+        if (name === 'NotFoundException' && keyRef !== undefined && this.#settling.has(keyRef))
+          throw keyFailure('unavailable', keyRef, `is too new for some of AWS's machines: could not ${doing}`);
         if (name !== 'KMSInvalidStateException' || keyRef === undefined) throw error;
         throw await this.#invalidState(sdk, keyRef, doing, signal);
       }
@@ -271,15 +261,12 @@ export class AwsKeyManager implements KeyManager {
       (found) => found.KeyState,
       (error: unknown) => (isAway(awsFailure(error)) ? Promise.reject(error) : 'PendingDeletion'),
     );
-    if (state === 'PendingDeletion' || state === 'PendingReplicaDeletion')
-      return this.#failure('pendingDeletion', keyRef, `is to be deleted: could not ${doing}`);
-    const reason = state === 'Disabled' || state === 'PendingImport' ? 'disabled' : 'unavailable';
-    return this.#failure(reason, keyRef, `is in the state ${state}: could not ${doing}`);
+    return keyFailure(failureOf(state), keyRef, `is in the state ${state}: could not ${doing}`);
   }
 
   async #metadata({ client, commands }: AwsSdk, keyRef: string, abortSignal: AbortSignal): Promise<KeyMetadata> {
     const { KeyMetadata: found } = await client.send(new commands.DescribeKeyCommand({ KeyId: keyRef }), { abortSignal });
-    this.#requireKey(found?.Arn, keyRef);
+    this.#answers.requireKey(found?.Arn, keyRef);
     return found!;
   }
 
@@ -287,58 +274,18 @@ export class AwsKeyManager implements KeyManager {
     requireWrappedBy(this.provider, wrapped, context);
     const { byteLength } = wrapped.ciphertext;
     if (byteLength < 1 || byteLength > longestCiphertext)
-      throw this.#failure('invalidCiphertext', wrapped.keyRef, 'did not wrap these bytes', context.tenantId);
+      throw keyFailure('invalidCiphertext', wrapped.keyRef, 'did not wrap these bytes', context);
     return wrapped;
   }
 
-  #wrapped(keyRef: string, ciphertext: Uint8Array | undefined): WrappedKey {
-    if (ciphertext === undefined || ciphertext.byteLength === 0) throw this.#strange('a wrapped key', 'with bytes');
-    return { provider: this.provider, keyRef, ciphertext: Buffer.from(ciphertext) };
-  }
-
-  /** @param otherwise the reason when the provider holds another kind of secret there than a data key */
-  #keyOf(plaintext: Uint8Array | undefined, otherwise: KeyManagerFailure): KeyObject {
-    if (plaintext?.byteLength === dataKeyLength) return dataKeyFrom(plaintext);
-    plaintext?.fill(0);
-    throw this.#strange('a data key', `of ${dataKeyLength} bytes`, plaintext === undefined ? 'unavailable' : otherwise);
-  }
-
-  #requireKey(answered: string | undefined, keyRef: string): void {
-    if (answered === undefined) throw this.#strange('something', 'that names its key');
-    if (answered !== keyRef) throw this.#failure('wrongKey', keyRef, `was asked for, and ${this.provider} answered with another`);
-  }
-
   #requireOwn(keyRef: string, context?: KeyContext): void {
-    if (!isKeyArn(keyRef, this.region)) throw this.#failure('notFound', keyRef, `is no key of ${this.provider}`, context?.tenantId);
-  }
-
-  #settle(keyRef: string): void {
-    const now = performance.now();
-    for (const [made, until] of this.#settling) if (until <= now) this.#settling.delete(made);
-    this.#settling.set(keyRef, now + settlingMs);
-  }
-
-  #isSettling(keyRef: string): boolean {
-    return performance.now() < (this.#settling.get(keyRef) ?? 0);
-  }
-
-  #strange(what: string, wanted: string, reason: KeyManagerFailure = 'unavailable'): KeyManagerError {
-    return new KeyManagerError(`${this.provider} answered with ${what} that is not one ${wanted}.`, { reason });
-  }
-
-  #failure(reason: KeyManagerFailure, keyRef: string, what: string, tenantId?: string): KeyManagerError {
-    return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}.`, { reason, tenantId });
+    if (!isKeyArn(keyRef, this.region)) throw keyFailure('notFound', keyRef, `is no key of ${this.provider}`, context);
   }
 }
 
 /** Exactly these two entries: AWS compares them whole, and writes them to CloudTrail. */
 function encryptionContext({ tenantId, purpose }: KeyContext): Record<string, string> {
   return { tenant: tenantId, purpose };
-}
-
-function stateOf({ KeyState: state }: KeyMetadata): KeyDescription['state'] {
-  if (state === 'Enabled') return 'enabled';
-  return state === 'PendingDeletion' || state === 'PendingReplicaDeletion' ? 'pendingDeletion' : 'disabled';
 }
 
 function isAway(failure: RemoteFailure | undefined): boolean {

@@ -1,34 +1,29 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import type { KeyClient, KeyProperties } from '@azure/keyvault-keys';
+import type { KeyProperties } from '@azure/keyvault-keys';
 import { dataKeyFrom, newDataKey, requireDataKey } from '../crypto/data-key.ts';
-import { ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import { ConfigurationError, type KeyManagerError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import { AzureClient, type AzureCredential } from './azure-client.ts';
+import { AzureClient } from './azure-client.ts';
 import { dataKeyIn, gcmParts, gcmWrapped, isSigned, rsaParts, rsaWrapped, signedDigest, wrapWithPublicKey } from './azure-envelope.ts';
 import { azureFailure } from './azure-failure.ts';
-import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import type { RemoteCallOptions } from './remote-call-options.ts';
+import { exists, isMissing, newestVersion } from './azure-newest-version.ts';
+import type { AzureKeyManagerOptions } from './azure-options.ts';
+import { keyFailure } from './key-failure.ts';
+import type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './key-manager.ts';
 import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
 import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
 
-/** Options of {@link azureKeyManager}. */
-export interface AzureKeyManagerOptions extends RemoteCallOptions {
-  /** `https://<name>.vault.azure.net`, or `https://<name>.managedhsm.azure.net`. */
-  readonly vaultUrl: string;
-  /** Any `TokenCredential` of Azure's, such as `DefaultAzureCredential` of @azure/identity. */
-  readonly credential: AzureCredential;
-  /** The region of the vault, which its URL does not tell; residency is decided by it. */
-  readonly region: string;
-  /** Whether the URL is that of a Managed HSM; its domain tells unless told. */
-  readonly managedHsm?: boolean | undefined;
-  /** Tags of new keys, beside `tenancy-tenant` and `tenancy-protection`; no personal data. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** What wrapped keys name this manager by; `azure/<host of the vault>` unless told. */
-  readonly provider?: string | undefined;
-  /** Whether plain HTTP is taken, and a challenge of another domain: for a server on this machine in tests; false unless told. */
-  readonly allowInsecureConnection?: boolean | undefined;
-}
+export type { AzureKeyManagerOptions } from './azure-options.ts';
 
 const rsaBits = 3_072;
 const protectionTag = 'tenancy-protection';
@@ -113,11 +108,7 @@ export class AzureKeyManager implements KeyManager {
   }
 
   /** A fresh 32-byte key, made in this process: Key Vault has no call for it. */
-  async generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey> {
     const key = newDataKey();
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
@@ -134,7 +125,7 @@ export class AzureKeyManager implements KeyManager {
         const { result } = await cryptography.sign('PS256', digest, { abortSignal });
         // What another key signed could never be opened.
         if (!isSigned(publicKey, ciphertext, Buffer.from(result), { keyRef, keyVersion, context }))
-          throw this.#failure('wrongKey', keyRef, 'was to sign, and another did', context);
+          throw keyFailure('wrongKey', keyRef, 'was to sign, and another did', context);
         return wrapped(rsaWrapped(ciphertext, result));
       }
       const plaintext = key.export();
@@ -142,7 +133,7 @@ export class AzureKeyManager implements KeyManager {
         const input = { algorithm: 'A256GCM', plaintext, additionalAuthenticatedData: contextBytes(context) } as const;
         const { iv, authenticationTag, result } = await cryptography.encrypt(input, { abortSignal });
         if (iv === undefined || authenticationTag === undefined)
-          throw this.#failure('unavailable', keyRef, 'was answered for without IV or tag', context);
+          throw keyFailure('unavailable', keyRef, 'was answered for without IV or tag', context);
         return wrapped(gcmWrapped(iv, authenticationTag, result));
       } finally {
         plaintext.fill(0);
@@ -155,7 +146,7 @@ export class AzureKeyManager implements KeyManager {
     requireWrappedBy(this.provider, wrapped, context);
     const { keyRef, keyVersion = '', ciphertext: bytes } = wrapped;
     const invalid = (): KeyManagerError =>
-      this.#failure('invalidCiphertext', keyRef, 'did not wrap these bytes for this tenant and purpose', context);
+      keyFailure('invalidCiphertext', keyRef, 'did not wrap these bytes for this tenant and purpose', context);
     const request = { keyRef, doing: 'unwrap', tenantId: context.tenantId, share: identityOf(wrapped, context) };
     return this.#run(request, call, async (name, abortSignal) => {
       if (!/^[0-9a-f]{32}$/.test(keyVersion)) throw invalid();
@@ -198,7 +189,7 @@ export class AzureKeyManager implements KeyManager {
         createdAt: createdOn,
       });
       try {
-        const { properties, keyType } = await this.#newest(client, name, abortSignal);
+        const { properties, keyType } = await newestVersion(client, name, abortSignal);
         // Of a disabled key Azure does not say the type; the tag is what this manager made.
         const hsm = keyType?.endsWith('-HSM') ?? properties.tags?.[protectionTag] === 'hsm';
         return describe(hsm, properties, properties.enabled === false ? 'disabled' : 'enabled');
@@ -214,7 +205,7 @@ export class AzureKeyManager implements KeyManager {
   async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
     await this.#run({ keyRef, doing: 'disable', always: true }, call, async (name, abortSignal) => {
       const client = await this.#client.open();
-      await this.#newest(client, name, abortSignal);
+      await newestVersion(client, name, abortSignal);
       for await (const { version, enabled } of client.listPropertiesOfKeyVersions(name, { abortSignal })) {
         if (enabled !== false && version !== undefined) await client.updateKeyProperties(name, version, { enabled: false, abortSignal });
       }
@@ -233,7 +224,7 @@ export class AzureKeyManager implements KeyManager {
       throw new ConfigurationError(`Azure Key Vault can't delete a key in ${days} days.`, { hint: 'Give whole days, from 7 to 90.' });
     await this.#run({ keyRef, doing: 'schedule the deletion', always: true, repeatable: false }, call, async (name, abortSignal) => {
       const client = await this.#client.open();
-      const retention = await this.#newest(client, name, abortSignal).then(
+      const retention = await newestVersion(client, name, abortSignal).then(
         ({ properties }) => properties.recoverableDays,
         async (error: unknown) => {
           if (!isMissing(error)) throw error;
@@ -274,7 +265,7 @@ export class AzureKeyManager implements KeyManager {
     const { keyRef } = request;
     return this.#calls.run({ ...request, signal: call?.signal }, async (signal) => {
       const name = keyRef.startsWith(this.#prefix) ? keyRef.slice(this.#prefix.length) : '';
-      if (!/^[0-9a-zA-Z-]{1,127}$/.test(name)) throw this.#failure('notFound', keyRef, `is no key of ${this.provider}`);
+      if (!/^[0-9a-zA-Z-]{1,127}$/.test(name)) throw keyFailure('notFound', keyRef, `is no key of ${this.provider}`);
       try {
         return await work(name, signal);
       } catch (error) {
@@ -282,30 +273,11 @@ export class AzureKeyManager implements KeyManager {
         const client = await this.#client.open();
         // A soft-deleted key answers like one that never was, and so does a version that the key does not have.
         if (await exists(client.getDeletedKey(name, { abortSignal: signal })))
-          throw this.#failure('pendingDeletion', keyRef, 'is deleted, and can be recovered');
-        if (await exists(client.getKey(name, { abortSignal: signal }))) throw this.#failure('wrongKey', keyRef, 'has no such version');
+          throw keyFailure('pendingDeletion', keyRef, 'is deleted, and can be recovered');
+        if (await exists(client.getKey(name, { abortSignal: signal }))) throw keyFailure('wrongKey', keyRef, 'has no such version');
         throw error;
       }
     });
-  }
-
-  /** A key's newest version. A disabled one can't be read, only listed. */
-  async #newest(
-    client: KeyClient,
-    name: string,
-    abortSignal: AbortSignal,
-  ): Promise<{ readonly properties: KeyProperties; readonly keyType?: string | undefined }> {
-    try {
-      return await client.getKey(name, { abortSignal });
-    } catch (error) {
-      if (azureFailure(error)?.reason !== 'disabled') throw error;
-      let newest: KeyProperties | undefined;
-      for await (const properties of client.listPropertiesOfKeyVersions(name, { abortSignal })) {
-        if (newest === undefined || (properties.createdOn ?? 0) > (newest.createdOn ?? 0)) newest = properties;
-      }
-      if (newest === undefined) throw error;
-      return { properties: newest };
-    }
   }
 
   /** Of bytes that can't be opened Key Vault says 400, as of any other bad parameter. */
@@ -316,25 +288,4 @@ export class AzureKeyManager implements KeyManager {
       throw (error as { statusCode?: number }).statusCode === 400 ? invalid() : error;
     }
   }
-
-  #failure(reason: KeyManagerFailure, keyRef: string, what: string, context?: KeyContext): KeyManagerError {
-    return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}.`, { reason, tenantId: context?.tenantId });
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as { statusCode?: number }).statusCode === 404;
-}
-
-/** Whether something is there, as far as this identity may see. */
-async function exists(read: Promise<unknown>): Promise<boolean> {
-  return read.then(
-    () => true,
-    (error: unknown) => {
-      const reason = azureFailure(error)?.reason;
-      if (reason === 'disabled') return true;
-      if (reason === 'notFound' || reason === 'denied' || reason === 'pendingDeletion') return false;
-      throw error;
-    },
-  );
 }

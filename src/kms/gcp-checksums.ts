@@ -1,5 +1,7 @@
 import { KeyManagerError } from '../errors.ts';
 import { crc32c } from './crc32c.ts';
+import type { KeyContext } from './key-manager.ts';
+import { contextBytes } from './remote-wrapping.ts';
 
 /** A number of 64 bits as the SDK gives it: over gRPC a string or a Long, in a message of its own. */
 type Wrapped = { readonly value?: unknown } | null | undefined;
@@ -7,6 +9,12 @@ type Wrapped = { readonly value?: unknown } | null | undefined;
 /** A checksum as the API takes it. */
 export function checksumOf(bytes: Uint8Array): { readonly value: number } {
   return { value: crc32c(bytes) };
+}
+
+/** A context as the API's additional authenticated data, with its checksum. */
+export function authenticatedData(context: KeyContext) {
+  const additionalAuthenticatedData = contextBytes(context);
+  return { additionalAuthenticatedData, additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData) } as const;
 }
 
 /**

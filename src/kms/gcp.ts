@@ -2,41 +2,33 @@ import { type KeyObject, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { protos, v1 } from '@google-cloud/kms';
 import { dataKeyFrom, dataKeyLength, newDataKey, requireDataKey } from '../crypto/data-key.ts';
-import { ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import { ConfigurationError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import { checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
-import { GcpClient, type GcpClientOptions } from './gcp-client.ts';
+import { authenticatedData, checksumOf, requireVerified, verifiedBytes } from './gcp-checksums.ts';
+import { GcpClient } from './gcp-client.ts';
 import { alreadyExists, gcpFailure, refusesArgument } from './gcp-failure.ts';
-import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import { type RemoteCallOptions, type RemoteCallSettings, remoteCallSettings } from './remote-call-options.ts';
+import { GcpKeyRing } from './gcp-key-ring.ts';
+import type { GcpKeyManagerOptions } from './gcp-options.ts';
+import { type GcpVersion, isEnabled, protectionOf, stateOf, versionOf } from './gcp-versions.ts';
+import { keyFailure } from './key-failure.ts';
+import type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './key-manager.ts';
+import { type RemoteCallSettings, remoteCallSettings } from './remote-call-options.ts';
 import { RemoteCalls, type RemoteRequest } from './remote-calls.ts';
-import { contextBytes, identityOf, requireWrappedBy } from './remote-wrapping.ts';
+import { identityOf, requireWrappedBy } from './remote-wrapping.ts';
 
-/** Options of {@link gcpKeyManager}. */
-export interface GcpKeyManagerOptions extends RemoteCallOptions {
-  /** The project's id. */
-  readonly project: string;
-  /** The location of the key ring, such as `europe-west3`: the region of its keys, by which residency is decided. */
-  readonly location: string;
-  /** The key ring's id; it must exist. A key of another ring is `notFound`, and nothing is sent. */
-  readonly keyRing: string;
-  /** Given to Google's client: `credentials`, `apiEndpoint`, `fallback: true` for REST instead of gRPC. Its retries are not used. */
-  readonly clientOptions?: GcpClientOptions | undefined;
-  /** For how many days a version of a new key can be restored after {@link GcpKeyManager.scheduleDeletion}, 1 to 120; 30 unless told. */
-  readonly destroyDays?: number | undefined;
-  /** Labels of new keys, beside `tenancy-tenant`; no personal data, since they are not encrypted. */
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** What wrapped keys name this manager by; `gcp/<location>` unless told. Give two rings in one location names of their own. */
-  readonly provider?: string | undefined;
-}
+export type { GcpKeyManagerOptions } from './gcp-options.ts';
 
-type Version = protos.google.cloud.kms.v1.ICryptoKeyVersion;
 type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
 
-/** The enumerations of the API as numbers; the SDK gives names or numbers. */
-const versionStates = ['UNSPECIFIED', 'ENABLED', 'DISABLED', 'DESTROYED', 'DESTROY_SCHEDULED', 'PENDING_GENERATION'] as const;
-const levels = ['UNSPECIFIED', 'SOFTWARE', 'HSM', 'EXTERNAL', 'EXTERNAL_VPC', 'HSM_SINGLE_TENANT'] as const;
-const idPattern = /^[a-zA-Z0-9_-]{1,63}$/;
 /** Ours have about 100 bytes: anything else is none, and is not sent. */
 const longestCiphertext = 8_192;
 const daySeconds = 86_400;
@@ -76,7 +68,7 @@ export class GcpKeyManager implements KeyManager {
   readonly region: string;
   /** Always `hsm`: whether the location has one shows when the key is made. */
   readonly hsmKeys: HsmKeys = 'hsm';
-  readonly #ring: string;
+  readonly #ring: GcpKeyRing;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #destroyDays: number;
   readonly #client: GcpClient;
@@ -85,17 +77,12 @@ export class GcpKeyManager implements KeyManager {
 
   /** @throws {ConfigurationError} when project, location or keyRing is no id, or a time or count can't be used */
   constructor(options: GcpKeyManagerOptions) {
-    const { project, location, keyRing, labels = {}, destroyDays = 30, clientOptions } = options;
-    for (const [name, value] of Object.entries({ project, location, keyRing })) {
-      // A project of an organisation with a domain has colons and dots.
-      if (typeof value !== 'string' || !(name === 'project' ? /^[a-z0-9.:-]+$/ : idPattern).test(value))
-        throw new ConfigurationError(`gcpKeyManager needs a ${name} that is an id.`);
-    }
+    const { location, labels = {}, destroyDays = 30, clientOptions } = options;
+    this.#ring = new GcpKeyRing(options);
     if (!Number.isInteger(destroyDays) || destroyDays < 1 || destroyDays > 120)
       throw new ConfigurationError('The key manager’s option destroyDays is not a whole number from 1 to 120.');
     this.region = location;
     this.provider = options.provider ?? `gcp/${location}`;
-    this.#ring = `projects/${project}/locations/${location}/keyRings/${keyRing}`;
     this.#labels = { ...labels };
     this.#destroyDays = destroyDays;
     this.#client = new GcpClient(clientOptions);
@@ -114,7 +101,7 @@ export class GcpKeyManager implements KeyManager {
     const { tenantId, protection } = request;
     if (tenantId !== 'platform') parseTenantId(tenantId);
     const cryptoKeyId = `${tenantId.slice(0, 46)}-${randomBytes(8).toString('hex')}`;
-    const name = `${this.#ring}/cryptoKeys/${cryptoKeyId}`;
+    const name = this.#ring.keyRef(cryptoKeyId);
     const cryptoKey = {
       purpose: 'ENCRYPT_DECRYPT' as const,
       versionTemplate: {
@@ -126,7 +113,7 @@ export class GcpKeyManager implements KeyManager {
     };
     return this.#run({ doing: 'create a key', tenantId, signal: call?.signal }, async (client) => {
       try {
-        await client.createCryptoKey({ parent: this.#ring, cryptoKeyId, cryptoKey }, this.#once);
+        await client.createCryptoKey({ parent: this.#ring.name, cryptoKeyId, cryptoKey }, this.#once);
       } catch (error) {
         // An attempt whose answer was lost made it: nobody else can have come upon its name.
         if (!alreadyExists(error)) throw error;
@@ -138,11 +125,7 @@ export class GcpKeyManager implements KeyManager {
   }
 
   /** A fresh 32-byte key, plain and wrapped; made in the process, from its random source. */
-  async generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey> {
     const key = newDataKey();
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
@@ -150,8 +133,7 @@ export class GcpKeyManager implements KeyManager {
   /** Wraps a key under the KEK's primary version. @throws {ConfigurationError} when the key has not 32 bytes */
   async wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey> {
     requireDataKey(key);
-    this.#own(keyRef, context);
-    const additionalAuthenticatedData = contextBytes(context);
+    this.#ring.requireOwn(keyRef, context);
     return this.#run({ doing: 'wrap', keyRef, tenantId: context.tenantId, signal: call?.signal }, async (client) => {
       const plaintext = key.export();
       try {
@@ -160,8 +142,7 @@ export class GcpKeyManager implements KeyManager {
             name: keyRef,
             plaintext,
             plaintextCrc32c: checksumOf(plaintext),
-            additionalAuthenticatedData,
-            additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+            ...authenticatedData(context),
           },
           this.#once,
         );
@@ -169,7 +150,7 @@ export class GcpKeyManager implements KeyManager {
         requireVerified(answer.verifiedAdditionalAuthenticatedDataCrc32c, 'context that was sent');
         const ciphertext = verifiedBytes(answer.ciphertext, answer.ciphertextCrc32c, 'wrapped key');
         const keyVersion = versionOf(keyRef, answer.name);
-        if (keyVersion === undefined) throw failure('wrongKey', keyRef, 'was asked for, and another one answered', context);
+        if (keyVersion === undefined) throw keyFailure('wrongKey', keyRef, 'was asked for, and another one answered', context);
         return { provider: this.provider, keyRef, keyVersion, ciphertext };
       } finally {
         plaintext.fill(0);
@@ -181,21 +162,19 @@ export class GcpKeyManager implements KeyManager {
   async unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject> {
     requireWrappedBy(this.provider, wrapped, context);
     const { keyRef, ciphertext } = wrapped;
-    this.#own(keyRef, context);
-    const additionalAuthenticatedData = contextBytes(context);
+    this.#ring.requireOwn(keyRef, context);
     const request = { doing: 'unwrap', keyRef, tenantId: context.tenantId, signal: call?.signal, share: identityOf(wrapped, context) };
     return this.#run(request, async (client) => {
-      if (ciphertext.byteLength > longestCiphertext) throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+      if (ciphertext.byteLength > longestCiphertext) throw keyFailure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
       const asked = {
         name: keyRef,
         ciphertext,
         ciphertextCrc32c: checksumOf(ciphertext),
-        additionalAuthenticatedData,
-        additionalAuthenticatedDataCrc32c: checksumOf(additionalAuthenticatedData),
+        ...authenticatedData(context),
       };
       const [answer] = await client.decrypt(asked, this.#once).catch((error: unknown) => {
         if (!refusesArgument(error)) throw error;
-        throw failure(
+        throw keyFailure(
           'invalidCiphertext',
           keyRef,
           'did not wrap these bytes, or for another tenant or purpose, or they were changed',
@@ -206,7 +185,7 @@ export class GcpKeyManager implements KeyManager {
       if (answer.plaintext instanceof Uint8Array) answer.plaintext.fill(0);
       if (plaintext.byteLength === dataKeyLength) return dataKeyFrom(plaintext);
       plaintext.fill(0);
-      throw failure('invalidCiphertext', keyRef, 'wrapped no key with these bytes', context);
+      throw keyFailure('invalidCiphertext', keyRef, 'wrapped no key with these bytes', context);
     });
   }
 
@@ -217,18 +196,17 @@ export class GcpKeyManager implements KeyManager {
 
   /** A KEK's state and protection are those of its primary version, which wraps. */
   async describe(keyRef: string, call?: KeyManagerCall): Promise<KeyDescription> {
-    this.#own(keyRef);
+    this.#ring.requireOwn(keyRef);
     return this.#run({ doing: 'describe', keyRef, signal: call?.signal, share: keyRef }, async (client) => {
       const { primary } = await this.#read(client, keyRef);
       const state = stateOf(primary);
       if (state === undefined || primary === null || primary === undefined)
-        throw failure('notFound', keyRef, 'has no version that is left');
-      const level = nameOf(levels, primary.protectionLevel);
+        throw keyFailure('notFound', keyRef, 'has no version that is left');
       const seconds = primary.createTime?.seconds;
       return {
         keyRef,
         region: this.region,
-        protection: level === 'HSM' || level === 'HSM_SINGLE_TENANT' ? 'hsm' : 'software',
+        protection: protectionOf(primary),
         state,
         createdAt: seconds === undefined || seconds === null ? undefined : new Date(Number(seconds) * 1_000),
       };
@@ -241,15 +219,15 @@ export class GcpKeyManager implements KeyManager {
    * @throws {KeyManagerError} `pendingDeletion` when all of them are to be destroyed already
    */
   async disable(keyRef: string, call?: KeyManagerCall): Promise<void> {
-    this.#own(keyRef);
+    this.#ring.requireOwn(keyRef);
     await this.#run({ doing: 'disable', keyRef, signal: call?.signal }, async (client) => {
       const versions = await this.#versions(client, keyRef);
       if (versions.every((version) => stateOf(version) === 'pendingDeletion'))
-        throw failure('pendingDeletion', keyRef, 'is to be deleted already');
-      for (const { name, state } of versions) {
-        if (nameOf(versionStates, state) !== 'ENABLED') continue;
+        throw keyFailure('pendingDeletion', keyRef, 'is to be deleted already');
+      for (const version of versions) {
+        if (!isEnabled(version)) continue;
         await client.updateCryptoKeyVersion(
-          { cryptoKeyVersion: { name: name!, state: 'DISABLED' }, updateMask: { paths: ['state'] } },
+          { cryptoKeyVersion: { name: version.name!, state: 'DISABLED' }, updateMask: { paths: ['state'] } },
           this.#once,
         );
       }
@@ -264,7 +242,7 @@ export class GcpKeyManager implements KeyManager {
    * @throws {ConfigurationError} when days is anything else
    */
   async scheduleDeletion(keyRef: string, days: number, call?: KeyManagerCall): Promise<void> {
-    this.#own(keyRef);
+    this.#ring.requireOwn(keyRef);
     await this.#run({ doing: 'schedule a deletion', keyRef, signal: call?.signal }, async (client) => {
       const { destroyScheduledDuration } = await this.#read(client, keyRef);
       const actual = Number(destroyScheduledDuration?.seconds ?? 0) / daySeconds;
@@ -291,7 +269,7 @@ export class GcpKeyManager implements KeyManager {
   }
 
   [inspect.custom](): string {
-    return `GcpKeyManager(${this.#ring})`;
+    return `GcpKeyManager(${this.#ring.name})`;
   }
 
   /** One attempt of the SDK: its own retries go on for ten minutes, and would hide throttling from the circuit breaker. */
@@ -305,55 +283,17 @@ export class GcpKeyManager implements KeyManager {
 
   async #read(client: v1.KeyManagementServiceClient, name: string): Promise<CryptoKey> {
     const [key] = await client.getCryptoKey({ name }, this.#once);
-    if (key.name !== name) throw failure('wrongKey', name, 'was asked for, and another one was described');
+    if (key.name !== name) throw keyFailure('wrongKey', name, 'was asked for, and another one was described');
     return key;
   }
 
   /** Its versions that can still come to life. @throws {KeyManagerError} `notFound` when none can */
-  async #versions(client: v1.KeyManagementServiceClient, parent: string): Promise<readonly Version[]> {
+  async #versions(client: v1.KeyManagementServiceClient, parent: string): Promise<readonly GcpVersion[]> {
     const [versions] = await client.listCryptoKeyVersions({ parent }, this.#once);
     const left = versions.filter((version) => stateOf(version) !== undefined);
     if (left.some(({ name }) => versionOf(parent, name) === undefined))
-      throw failure('wrongKey', parent, 'was asked for, and versions of another one were listed');
-    if (left.length === 0) throw failure('notFound', parent, 'has no version that is left');
+      throw keyFailure('wrongKey', parent, 'was asked for, and versions of another one were listed');
+    if (left.length === 0) throw keyFailure('notFound', parent, 'has no version that is left');
     return left;
   }
-
-  /** @throws {KeyManagerError} `notFound` for a name outside the ring: a key there may lie in another region */
-  #own(keyRef: string, context?: KeyContext): void {
-    const prefix = `${this.#ring}/cryptoKeys/`;
-    if (keyRef.startsWith(prefix) && idPattern.test(keyRef.slice(prefix.length))) return;
-    throw failure('notFound', keyRef, `is not in ${this.#ring}`, context);
-  }
-}
-
-/** The state in the contract's words; undefined when it is destroyed or never came to be. A version that is being made counts as enabled. */
-function stateOf(version: Version | null | undefined): KeyDescription['state'] | undefined {
-  switch (nameOf(versionStates, version?.state)) {
-    case 'ENABLED':
-    case 'PENDING_GENERATION':
-      return 'enabled';
-    case 'DISABLED':
-      return 'disabled';
-    case 'DESTROY_SCHEDULED':
-      return 'pendingDeletion';
-    default:
-      return undefined;
-  }
-}
-
-function nameOf(names: readonly string[], value: string | number | null | undefined): string | undefined {
-  return typeof value === 'number' ? names[value] : (value ?? undefined);
-}
-
-/** The last part of a version's name; undefined when it is one of another key. */
-function versionOf(keyRef: string, name: string | null | undefined): string | undefined {
-  const prefix = `${keyRef}/cryptoKeyVersions/`;
-  const version = name?.startsWith(prefix) === true ? name.slice(prefix.length) : '';
-  return /^[0-9]+$/.test(version) ? version : undefined;
-}
-
-function failure(reason: KeyManagerFailure, keyRef: string, what: string, context?: KeyContext): KeyManagerError {
-  const work = context === undefined ? '' : ` (${context.purpose} key of tenant ${context.tenantId})`;
-  return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}${work}.`, { reason, tenantId: context?.tenantId });
 }

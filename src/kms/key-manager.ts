@@ -29,6 +29,14 @@ export interface WrappedKey {
   readonly ciphertext: Buffer;
 }
 
+/** A fresh data key, and what the catalog stores of it. */
+export interface GeneratedDataKey {
+  /** 32 bytes, secret. */
+  readonly key: KeyObject;
+  /** The same key, wrapped. */
+  readonly wrapped: WrappedKey;
+}
+
 /** What a key manager says of a KEK. */
 export interface KeyDescription {
   /** The provider's name of the KEK. */
@@ -65,11 +73,7 @@ export interface KeyManager {
   /** Makes a KEK for a tenant (or `platform`) and answers with its name. */
   createKey(request: { readonly tenantId: string; readonly protection: KeyProtection }, call?: KeyManagerCall): Promise<string>;
   /** A fresh 32-byte key, plain and wrapped. */
-  generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }>;
+  generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey>;
   /** Wraps a key of 32 bytes under the KEK's newest version. */
   wrap(keyRef: string, key: KeyObject, context: KeyContext, call?: KeyManagerCall): Promise<WrappedKey>;
   /**

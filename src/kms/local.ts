@@ -3,9 +3,19 @@ import { inspect } from 'node:util';
 import { dataKeyFrom, newDataKey, requireDataKey } from '../crypto/data-key.ts';
 import { lengthPrefixed } from '../crypto/length-prefixed.ts';
 import { Xaes256Gcm } from '../crypto/xaes-256-gcm.ts';
-import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import { AbortedError, ClosedError, ConfigurationError, KeyManagerError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
+import { keyFailure } from './key-failure.ts';
+import type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './key-manager.ts';
 import { isGone, type LocalKek, LocalKeyFile } from './local-key-file.ts';
 
 /** Options of {@link localKeyManager}. */
@@ -127,11 +137,7 @@ export class LocalKeyManager implements KeyManager {
   }
 
   /** A fresh 32-byte key, plain and wrapped under the KEK's newest version. */
-  async generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey> {
     const key = newDataKey();
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
@@ -164,22 +170,22 @@ export class LocalKeyManager implements KeyManager {
   async unwrap(wrapped: WrappedKey, context: KeyContext, call?: KeyManagerCall): Promise<KeyObject> {
     const { keyRef, ciphertext: bytes } = wrapped;
     if (wrapped.provider !== this.provider)
-      throw failure('wrongKey', keyRef, `belongs to the key manager "${wrapped.provider}", not to this one`, context);
+      throw keyFailure('wrongKey', keyRef, `belongs to the key manager "${wrapped.provider}", not to this one`, context);
     const entry = usable(await this.#find('unwrap', keyRef, call));
     if (bytes.byteLength !== wrappedLength || bytes[0] !== format)
-      throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+      throw keyFailure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
     const version = bytes.readUInt32BE(1);
     if (wrapped.keyVersion !== undefined && wrapped.keyVersion !== String(version))
-      throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
+      throw keyFailure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
     const kek = entry.versions.get(version);
     const nonce = bytes.subarray(nonceAt, commitmentAt);
     const commitment = bytes.subarray(commitmentAt, ciphertextAt);
     if (kek === undefined || !Xaes256Gcm.for(kek).commits(nonce, commitment))
-      throw failure('wrongKey', keyRef, 'is not the key that wrapped these bytes', context);
+      throw keyFailure('wrongKey', keyRef, 'is not the key that wrapped these bytes', context);
     const sealed = { commitment, ciphertext: bytes.subarray(ciphertextAt, tagAt), tag: bytes.subarray(tagAt) };
     const opened = Xaes256Gcm.for(kek).open(nonce, sealed, aadOf(bytes.subarray(0, nonceAt), keyRef, context));
     if (opened === undefined)
-      throw failure('invalidCiphertext', keyRef, 'wrapped these bytes for another tenant or purpose, or they were changed', context);
+      throw keyFailure('invalidCiphertext', keyRef, 'wrapped these bytes for another tenant or purpose, or they were changed', context);
     return dataKeyFrom(opened);
   }
 
@@ -204,7 +210,7 @@ export class LocalKeyManager implements KeyManager {
       'disable',
       (keks) => {
         const entry = find(keks, keyRef);
-        if (entry.state === 'pendingDeletion') throw failure('pendingDeletion', keyRef, 'is to be deleted already');
+        if (entry.state === 'pendingDeletion') throw keyFailure('pendingDeletion', keyRef, 'is to be deleted already');
         keks.set(keyRef, { ...entry, state: 'disabled' });
       },
       call,
@@ -275,13 +281,13 @@ export class LocalKeyManager implements KeyManager {
 
 function find(keks: ReadonlyMap<string, LocalKek>, keyRef: string): LocalKek {
   const entry = keks.get(keyRef);
-  if (entry === undefined || isGone(entry)) throw failure('notFound', keyRef, 'is not in the key file');
+  if (entry === undefined || isGone(entry)) throw keyFailure('notFound', keyRef, 'is not in the key file');
   return entry;
 }
 
 function usable(entry: LocalKek): LocalKek {
-  if (entry.state === 'disabled') throw failure('disabled', entry.id, 'is disabled');
-  if (entry.state === 'pendingDeletion') throw failure('pendingDeletion', entry.id, 'is to be deleted');
+  if (entry.state === 'disabled') throw keyFailure('disabled', entry.id, 'is disabled');
+  if (entry.state === 'pendingDeletion') throw keyFailure('pendingDeletion', entry.id, 'is to be deleted');
   return entry;
 }
 
@@ -291,9 +297,4 @@ function newestOf(entry: LocalKek): number {
 
 function aadOf(header: Uint8Array, keyRef: string, context: KeyContext): Buffer {
   return lengthPrefixed(['tenancy.local-kms', header, keyRef, context.tenantId, context.purpose]);
-}
-
-function failure(reason: KeyManagerFailure, keyRef: string, what: string, context?: KeyContext): KeyManagerError {
-  const work = context === undefined ? '' : ` (${context.purpose} key of tenant ${context.tenantId})`;
-  return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}${work}.`, { reason, tenantId: context?.tenantId });
 }

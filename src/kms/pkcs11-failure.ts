@@ -42,6 +42,14 @@ const lost: ReadonlySet<string> = new Set([
   'CKR_OPERATION_ACTIVE',
 ]);
 
+/** What a token should say to a session that was logged out when it is searched. It shows no private objects then, as if there were none. */
+export class LoggedOut extends Error {
+  override readonly name = 'Pkcs11Error';
+  constructor() {
+    super('CKR_USER_NOT_LOGGED_IN');
+  }
+}
+
 /** The name of the return value that an error of pkcs11js tells of, such as `CKR_PIN_INCORRECT`; undefined when it is none of its. */
 export function returnValueOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== 'Pkcs11Error') return undefined;

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Attribute, Handle } from './pkcs11-sdk.ts';
+import { clearanceApplication, knownKek, rememberKek } from './pkcs11-known-keks.ts';
+import { classOf, destroyObject, findObjects, readAttribute, requireLogin } from './pkcs11-objects.ts';
+import type { Handle } from './pkcs11-sdk.ts';
 import type { Pkcs11Session } from './pkcs11-token.ts';
 
 /** A KEK as the token has it now. */
@@ -18,6 +20,10 @@ const named = /^tenancy-(.+)-([0-9a-f]{32})$/;
 /*
  * Tokens know neither disabled keys nor keys that are to be deleted. A mark is a data object with the key's label: marks are only ever
  * added, so processes that change one key at the same time need no lock, and every process sees a mark with its next call.
+ *
+ * Searching for marks is what takes long in a token with many objects. So a key is made with a clearance, another data object, which whoever
+ * marks the key destroys before: while it is there, there are no marks. It is never made again, hence no process can put one beside a mark;
+ * a key without one is searched for with each call.
  */
 
 /** A name for a new KEK: `tenancy-<tenant>-<id>`; the id's first 6 bytes are the time in milliseconds. */
@@ -34,6 +40,14 @@ export function madeAt(keyRef: string): Date {
 
 /** Makes an AES-256 key in the token that never leaves it. */
 export function makeKek({ sdk, library, handle }: Pkcs11Session, keyRef: string): void {
+  // The key last: when the token takes the one and not the other, no key is left over that nobody knows.
+  library.C_CreateObject(handle, [
+    { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
+    { type: sdk.CKA_TOKEN, value: true },
+    { type: sdk.CKA_PRIVATE, value: true },
+    { type: sdk.CKA_APPLICATION, value: clearanceApplication },
+    { type: sdk.CKA_LABEL, value: keyRef },
+  ]);
   library.C_GenerateKey(handle, { mechanism: sdk.CKM_AES_KEY_GEN }, [
     { type: sdk.CKA_CLASS, value: sdk.CKO_SECRET_KEY },
     { type: sdk.CKA_KEY_TYPE, value: sdk.CKK_AES },
@@ -58,22 +72,28 @@ export function makeKek({ sdk, library, handle }: Pkcs11Session, keyRef: string)
 export function findKek(session: Pkcs11Session, keyRef: string): Pkcs11Kek | undefined {
   const id = idOf(keyRef);
   if (id === undefined) return undefined;
+  const known = knownKek(session, keyRef, id);
+  if (known !== undefined) return { handle: known, state: 'enabled', deleteAt: undefined };
   const { sdk } = session;
-  // One search: a token may go through all its objects for each.
-  const objects = find(session, [{ type: sdk.CKA_LABEL, value: keyRef }]);
+  // One search for all: a token may go through all its objects for each.
+  const objects = findObjects(session, [{ type: sdk.CKA_LABEL, value: keyRef }]);
   const ofClass = (wanted: number): readonly Handle[] => objects.filter((object) => classOf(session, object) === wanted);
-  const marks = ofClass(sdk.CKO_DATA)
-    .filter((object) => read(session, object, sdk.CKA_APPLICATION).toString() === application)
-    .map((object) => markOf(session, object));
-  const handle = ofClass(sdk.CKO_SECRET_KEY).find((object) => read(session, object, sdk.CKA_ID).equals(id));
+  const data = ofClass(sdk.CKO_DATA).map((object) => ({ object, of: readAttribute(session, object, sdk.CKA_APPLICATION).toString() }));
+  const marks = data.filter(({ of }) => of === application).map(({ object }) => markOf(session, object));
+  const clearances = data.filter(({ of }) => of === clearanceApplication).map(({ object }) => object);
+  const handle = ofClass(sdk.CKO_SECRET_KEY).find((object) => readAttribute(session, object, sdk.CKA_ID).equals(id));
   const times = marks.flatMap(({ deleteAt }) => (deleteAt === undefined ? [] : [deleteAt.getTime()]));
   const deleteAt = times.length === 0 ? undefined : new Date(Math.min(...times));
   const isDue = deleteAt !== undefined && deleteAt.getTime() <= Date.now();
+  if (handle === undefined) requireLogin(session);
   if (handle === undefined || isDue) {
     // The key first: a crash in between leaves marks without a key, never a key without its marks.
-    for (const object of [...(handle === undefined ? [] : [handle]), ...marks.map((mark) => mark.handle)]) destroy(session, object);
+    const keys = handle === undefined ? [] : [handle];
+    for (const object of [...keys, ...marks.map((mark) => mark.handle), ...clearances]) destroyObject(session, object);
     return undefined;
   }
+  const [clearance] = clearances;
+  if (marks.length === 0 && clearance !== undefined) rememberKek(session, keyRef, { key: handle, clearance });
   return { handle, deleteAt, state: deleteAt !== undefined ? 'pendingDeletion' : marks.length > 0 ? 'disabled' : 'enabled' };
 }
 
@@ -94,7 +114,7 @@ export function sweepKeks(session: Pkcs11Session): void {
     { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
     { type: sdk.CKA_APPLICATION, value: application },
   ];
-  for (const object of find(session, template)) {
+  for (const object of findObjects(session, template)) {
     const { deleteAt, label } = markOf(session, object);
     if (deleteAt !== undefined && deleteAt.getTime() <= Date.now()) findKek(session, label);
   }
@@ -118,7 +138,15 @@ interface Mark {
   readonly deleteAt: Date | undefined;
 }
 
-function mark({ sdk, library, handle }: Pkcs11Session, keyRef: string, text: string): void {
+function mark(session: Pkcs11Session, keyRef: string, text: string): void {
+  const { sdk, library, handle } = session;
+  // Before the mark: from here on every process searches, and finds it or its absence.
+  const clearances = findObjects(session, [
+    { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
+    { type: sdk.CKA_APPLICATION, value: clearanceApplication },
+    { type: sdk.CKA_LABEL, value: keyRef },
+  ]);
+  for (const object of clearances) destroyObject(session, object);
   library.C_CreateObject(handle, [
     { type: sdk.CKA_CLASS, value: sdk.CKO_DATA },
     { type: sdk.CKA_TOKEN, value: true },
@@ -131,41 +159,10 @@ function mark({ sdk, library, handle }: Pkcs11Session, keyRef: string, text: str
 
 function markOf(session: Pkcs11Session, object: Handle): Mark {
   const { sdk } = session;
-  const value = read(session, object, sdk.CKA_VALUE).toString();
+  const value = readAttribute(session, object, sdk.CKA_VALUE).toString();
   const time = value.startsWith(deleteMark) ? Date.parse(value.slice(deleteMark.length)) : Number.NaN;
   const deleteAt = Number.isNaN(time) ? undefined : new Date(time);
-  return { handle: object, label: read(session, object, sdk.CKA_LABEL).toString(), deleteAt };
-}
-
-function read({ library, handle }: Pkcs11Session, object: Handle, type: number): Buffer {
-  return Buffer.from((library.C_GetAttributeValue(handle, object, [{ type }])[0]?.value ?? '') as Buffer);
-}
-
-function classOf(session: Pkcs11Session, object: Handle): number {
-  return read(session, object, session.sdk.CKA_CLASS).readUInt32LE();
-}
-
-function find({ library, handle }: Pkcs11Session, template: Attribute[]): readonly Handle[] {
-  const found: Handle[] = [];
-  library.C_FindObjectsInit(handle, template);
-  try {
-    for (;;) {
-      const some = library.C_FindObjects(handle, 100);
-      if (some.length === 0) return found;
-      found.push(...some);
-    }
-  } finally {
-    library.C_FindObjectsFinal(handle);
-  }
-}
-
-function destroy({ library, handle }: Pkcs11Session, object: Handle): void {
-  try {
-    library.C_DestroyObject(handle, object);
-  } catch (error) {
-    // Another process was first.
-    if (!(error instanceof Error) || !error.message.startsWith('CKR_OBJECT_HANDLE_INVALID')) throw error;
-  }
+  return { handle: object, label: readAttribute(session, object, sdk.CKA_LABEL).toString(), deleteAt };
 }
 
 function idOf(keyRef: string): Buffer | undefined {

@@ -25,6 +25,7 @@ export interface Pkcs11Library {
   C_GetTokenInfo(slot: Handle): { readonly label: string; readonly manufacturerID: string };
   C_OpenSession(slot: Handle, flags: number): Handle;
   C_CloseSession(session: Handle): void;
+  C_GetSessionInfo(session: Handle): { readonly slotID: Handle; readonly state: number };
   C_Login(session: Handle, user: number, pin: string): void;
   C_GenerateKey(session: Handle, mechanism: Mechanism, template: readonly Attribute[]): Handle;
   C_GenerateRandom(session: Handle, room: Buffer): Buffer;

@@ -1,14 +1,23 @@
 import type { KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
-import { dataKeyFrom, dataKeyLength, newDataKey, requireDataKey } from '../crypto/data-key.ts';
-import { lengthPrefixed } from '../crypto/length-prefixed.ts';
-import { AbortedError, ClosedError, ConfigurationError, KeyManagerError, type KeyManagerFailure } from '../errors.ts';
+import { newDataKey, requireDataKey } from '../crypto/data-key.ts';
+import { AbortedError, ClosedError, ConfigurationError, KeyManagerError } from '../errors.ts';
 import { parseTenantId } from '../tenant/tenant-id.ts';
-import type { HsmKeys, KeyContext, KeyDescription, KeyManager, KeyManagerCall, KeyProtection, WrappedKey } from './key-manager.ts';
-import { pkcs11Failure, returnValueOf } from './pkcs11-failure.ts';
+import { keyFailure } from './key-failure.ts';
+import type {
+  GeneratedDataKey,
+  HsmKeys,
+  KeyContext,
+  KeyDescription,
+  KeyManager,
+  KeyManagerCall,
+  KeyProtection,
+  WrappedKey,
+} from './key-manager.ts';
 import { findKek, madeAt, makeKek, markDeletion, markDisabled, neverLeft, newKekName, type Pkcs11Kek, sweepKeks } from './pkcs11-keks.ts';
-import type { Handle, Mechanism } from './pkcs11-sdk.ts';
+import type { Handle } from './pkcs11-sdk.ts';
 import { type Pkcs11Session, Pkcs11Token } from './pkcs11-token.ts';
+import { unwrapInToken, wrapInToken } from './pkcs11-wrapping.ts';
 import { requireWrappedBy } from './remote-wrapping.ts';
 
 /** Options of {@link pkcs11KeyManager}. */
@@ -32,23 +41,7 @@ export interface Pkcs11KeyManagerOptions {
   readonly softwareTokenAsHsm?: boolean | undefined;
 }
 
-const format = 1;
-const ivAt = 1;
-const ivLength = 12;
-const ciphertextAt = ivAt + ivLength;
-const tagLength = 16;
-const wrappedLength = ciphertextAt + dataKeyLength + tagLength;
 const longestDays = 365;
-
-/** How tokens say that a GCM tag is wrong: the standard's words. */
-const wrongBytes: ReadonlySet<string> = new Set(['CKR_ENCRYPTED_DATA_INVALID', 'CKR_ENCRYPTED_DATA_LEN_RANGE', 'CKR_AEAD_DECRYPT_FAILED']);
-/** Words that mean it too in some tokens (SoftHSM), and that the token is out of order in others. */
-const perhapsWrongBytes: ReadonlySet<string> = new Set([
-  'CKR_GENERAL_ERROR',
-  'CKR_FUNCTION_FAILED',
-  'CKR_DATA_INVALID',
-  'CKR_VENDOR_DEFINED',
-]);
 
 /**
  * A key manager whose KEKs are AES-256 keys in a PKCS #11 token: an HSM without a cloud, or SoftHSM. Needs the optional peer `pkcs11js`.
@@ -136,11 +129,7 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   /** A fresh 32-byte key, plain and wrapped; made in the process, from its random source. */
-  async generateDataKey(
-    keyRef: string,
-    context: KeyContext,
-    call?: KeyManagerCall,
-  ): Promise<{ readonly key: KeyObject; readonly wrapped: WrappedKey }> {
+  async generateDataKey(keyRef: string, context: KeyContext, call?: KeyManagerCall): Promise<GeneratedDataKey> {
     const key = newDataKey();
     return { key, wrapped: await this.wrap(keyRef, key, context, call) };
   }
@@ -183,7 +172,7 @@ export class Pkcs11KeyManager implements KeyManager {
     await this.#run('disable', call, (session) => {
       sweepKeks(session);
       const { state } = this.#find(session, keyRef);
-      if (state === 'pendingDeletion') throw failure('pendingDeletion', keyRef, 'is to be deleted already');
+      if (state === 'pendingDeletion') throw keyFailure('pendingDeletion', keyRef, 'is to be deleted already');
       if (state === 'enabled') markDisabled(session, keyRef);
     });
   }
@@ -237,98 +226,24 @@ export class Pkcs11KeyManager implements KeyManager {
 
   #find(session: Pkcs11Session, keyRef: string): Pkcs11Kek {
     const kek = findKek(session, keyRef);
-    if (kek === undefined) throw failure('notFound', keyRef, 'is not in the token');
+    if (kek === undefined) throw keyFailure('notFound', keyRef, 'is not in the token');
     return kek;
   }
 
   #usable(session: Pkcs11Session, keyRef: string): Handle {
     const { handle, state } = this.#find(session, keyRef);
-    if (state === 'disabled') throw failure('disabled', keyRef, 'is disabled');
-    if (state === 'pendingDeletion') throw failure('pendingDeletion', keyRef, 'is to be deleted');
+    if (state === 'disabled') throw keyFailure('disabled', keyRef, 'is disabled');
+    if (state === 'pendingDeletion') throw keyFailure('pendingDeletion', keyRef, 'is to be deleted');
     return handle;
   }
 
   #wrap(session: Pkcs11Session, keyRef: string, key: KeyObject, context: KeyContext): WrappedKey {
     const kek = this.#usable(session, keyRef);
-    const iv = session.library.C_GenerateRandom(session.handle, Buffer.alloc(ivLength));
-    const plaintext = key.export();
-    try {
-      const sealed = encrypt(session, kek, gcm(session, iv, aadOf(keyRef, context)), plaintext);
-      return { provider: this.provider, keyRef, ciphertext: Buffer.concat([Buffer.of(format), iv, sealed]) };
-    } finally {
-      plaintext.fill(0);
-    }
+    return { provider: this.provider, keyRef, ciphertext: wrapInToken({ session, kek, keyRef, context }, key) };
   }
 
-  #unwrap(session: Pkcs11Session, { keyRef, ciphertext: bytes }: WrappedKey, context: KeyContext): KeyObject {
+  #unwrap(session: Pkcs11Session, { keyRef, ciphertext }: WrappedKey, context: KeyContext): KeyObject {
     const kek = this.#usable(session, keyRef);
-    if (bytes.byteLength !== wrappedLength || bytes[0] !== format)
-      throw failure('invalidCiphertext', keyRef, 'did not wrap these bytes', context);
-    const mechanism = gcm(session, bytes.subarray(ivAt, ciphertextAt), aadOf(keyRef, context));
-    const { library, handle } = session;
-    library.C_DecryptInit(handle, mechanism, kek);
-    // Longer than the plaintext: some tokens want room for the tag too.
-    const room = Buffer.alloc(wrappedLength);
-    try {
-      const plaintext = library.C_Decrypt(handle, bytes.subarray(ciphertextAt), room);
-      if (plaintext.byteLength !== dataKeyLength) throw failure('invalidCiphertext', keyRef, 'wrapped no key with these bytes', context);
-      return dataKeyFrom(plaintext);
-    } catch (error) {
-      const value = returnValueOf(error) ?? '';
-      if (!wrongBytes.has(value) && !perhapsWrongBytes.has(value)) throw error;
-      // A token that still opens what it seals refused these bytes; any other is out of order, which says nothing about them.
-      if (!wrongBytes.has(value) && !worksWith(session, kek)) throw pkcs11Failure('unwrap', this.provider, value);
-      throw failure(
-        'invalidCiphertext',
-        keyRef,
-        'did not wrap these bytes, or for another tenant or purpose, or they were changed',
-        context,
-      );
-    } finally {
-      room.fill(0);
-    }
+    return unwrapInToken({ session, kek, keyRef, context }, ciphertext, this.provider);
   }
-}
-
-function gcm({ sdk }: Pkcs11Session, iv: Buffer, aad: Buffer): Mechanism {
-  const parameter = { type: sdk.CK_PARAMS_AES_GCM_v240, iv, ivBits: ivLength * 8, aad, tagBits: tagLength * 8 };
-  return { mechanism: sdk.CKM_AES_GCM, parameter };
-}
-
-function encrypt({ library, handle }: Pkcs11Session, kek: Handle, mechanism: Mechanism, plaintext: Buffer): Buffer {
-  library.C_EncryptInit(handle, mechanism, kek);
-  const sealed = library.C_Encrypt(handle, plaintext, Buffer.alloc(plaintext.byteLength + tagLength));
-  if (sealed.byteLength !== plaintext.byteLength + tagLength) {
-    throw new KeyManagerError(`A token gave ${sealed.byteLength} bytes for ${plaintext.byteLength} with CKM_AES_GCM.`, {
-      reason: 'unavailable',
-      retryable: false,
-      hint: 'Use a token whose CKM_AES_GCM takes a nonce of 12 bytes and appends a tag of 16.',
-    });
-  }
-  return sealed;
-}
-
-/** Whether the token opens what it seals with that key. */
-function worksWith(session: Pkcs11Session, kek: Handle): boolean {
-  const { library, handle } = session;
-  try {
-    const iv = library.C_GenerateRandom(handle, Buffer.alloc(ivLength));
-    const probe = Buffer.from('tenancy.probe');
-    const mechanism = gcm(session, iv, Buffer.from('tenancy.pkcs11.probe'));
-    const sealed = encrypt(session, kek, mechanism, probe);
-    library.C_DecryptInit(handle, mechanism, kek);
-    return library.C_Decrypt(handle, sealed, Buffer.alloc(wrappedLength)).equals(probe);
-  } catch (error) {
-    if (returnValueOf(error) === undefined) throw error;
-    return false;
-  }
-}
-
-function aadOf(keyRef: string, context: KeyContext): Buffer {
-  return lengthPrefixed(['tenancy.pkcs11', Buffer.of(format), keyRef, context.tenantId, context.purpose]);
-}
-
-function failure(reason: KeyManagerFailure, keyRef: string, what: string, context?: KeyContext): KeyManagerError {
-  const work = context === undefined ? '' : ` (${context.purpose} key of tenant ${context.tenantId})`;
-  return new KeyManagerError(`The key ${JSON.stringify(keyRef)} ${what}${work}.`, { reason, tenantId: context?.tenantId });
 }

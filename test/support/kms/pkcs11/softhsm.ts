@@ -10,8 +10,8 @@ import type { Handle, Pkcs11Library, Pkcs11Sdk } from '../../../../src/kms/pkcs1
 /** What the tests use of a library beyond the adapter. */
 export interface TestLibrary extends Pkcs11Library {
   C_Finalize(): void;
+  C_Logout(session: Handle): void;
   C_CloseAllSessions(slot: Handle): void;
-  C_GetSessionInfo(session: Handle): { readonly slotID: Handle; readonly state: number };
 }
 
 /** pkcs11js, or undefined where it could not be built: see test/native. */
