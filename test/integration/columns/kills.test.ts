@@ -87,7 +87,7 @@ test('a backfill that is killed at any message goes on: every row readable throu
   const left: number[] = [];
   try {
     while (kills < 7) {
-      const end = await work({ tenant: 'acme', what: { columns: 'backfill' }, diesAt: 12 + random.below(60) });
+      const end = await work({ tenant: 'acme', what: { columns: 'backfill' }, diesAt: 40 + random.below(180) });
       if (end === null) kills += 1;
       const [status] = await platform.control.columns.status({ schema, tenants: ['acme'] });
       left.push(status!.columns.reduce((sum, { plaintext }) => sum + plaintext, 0));
