@@ -1,7 +1,9 @@
 import type { BesideSlow } from './beside-slow.ts';
 import type { ContextCost } from './context-cost.ts';
+import type { EncryptionFigures } from './encryption/encryption-figures.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryUse } from './memory.ts';
+import type { PlanModes } from './plan-modes.ts';
 import type { Result } from './result.ts';
 import type { RoundTrips } from './round-trips.ts';
 
@@ -15,4 +17,6 @@ export interface BenchDocument {
   readonly besideSlow: readonly BesideSlow[];
   readonly memory: readonly MemoryUse[];
   readonly contextCost: readonly ContextCost[];
+  readonly planModes: readonly PlanModes[];
+  readonly encryption: EncryptionFigures;
 }

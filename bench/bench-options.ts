@@ -11,13 +11,15 @@ export interface BenchOptions {
   readonly floors: boolean;
   /** Where a plot goes. */
   readonly svg: string | undefined;
+  /** How many queries the key manager's calls are counted over. */
+  readonly queries: number;
   /** The cases to run; all of the mode's when empty. */
   readonly cases: readonly string[];
   /** The subjects to run; all when empty. */
   readonly subjects: readonly string[];
 }
 
-/** @throws {TypeError} for an option or a subject that does not exist; cases are looked at by the plan */
+/** @throws {TypeError} for an option or a subject that does not exist, or a number that is none; cases are looked at by the plan */
 export function readBenchOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -26,6 +28,7 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
       quick: { type: 'boolean', default: false },
       floors: { type: 'boolean', default: false },
       svg: { type: 'string' },
+      queries: { type: 'string', default: '50000' },
       cases: { type: 'string', default: '' },
       subjects: { type: 'string', default: '' },
     },
@@ -35,7 +38,9 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
   const known: readonly string[] = subjectNames;
   const unknown = subjects.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new TypeError(`there is no subject ${unknown}; there are ${known.join(', ')}`);
-  return { json, quick, floors, svg, cases: listOf(values.cases), subjects };
+  const queries = Number(values.queries);
+  if (!Number.isInteger(queries) || queries < 1) throw new TypeError('--queries takes a whole number from 1');
+  return { json, quick, floors, svg, queries, cases: listOf(values.cases), subjects };
 }
 
 function listOf(text: string): readonly string[] {

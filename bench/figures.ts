@@ -1,6 +1,9 @@
 import type { BenchDocument } from './bench-document.ts';
 import { type Case, filterCases, leakproofCases, mainCases, preparedCases } from './case.ts';
-import { floorsOf, isMet } from './floors.ts';
+import { encryptionFloorsOf } from './encryption/encryption-floors.ts';
+import { encryptionTables } from './encryption/encryption-tables.ts';
+import { type Floor, isMet } from './floor.ts';
+import { accessFloorsOf } from './floors.ts';
 import type { Machine } from './machine.ts';
 import { latencyRatio, resultOf, throughputRatio } from './ratios.ts';
 import type { Result } from './result.ts';
@@ -19,7 +22,7 @@ const latencyBeside =
 
 /** The figures of a run as Markdown: what stands between the markers of docs/performance.md. Parts that were not measured are left out. */
 export function figures(document: BenchDocument): string {
-  const { results, roundTrips, besideSlow, memory, contextCost, addedRoundTripMs } = document;
+  const { results, roundTrips, besideSlow, memory, contextCost, planModes, addedRoundTripMs } = document;
   const sections = [
     machineLine(document.machine),
     titled('32 callers: operations a second (× stock drizzle)', matrix(results, mainCases, 32, 0, throughput('drizzle'))),
@@ -73,27 +76,50 @@ export function figures(document: BenchDocument): string {
       ),
     ),
     titled(
+      "`planCacheMode: 'force_generic_plan'` in `tenancy-schema`, 32 callers: operations a second",
+      table(
+        ['', 'without it', 'with it', 'ratio', 'least and most'],
+        planModes.map((modes) => [
+          `\`${modes.case}\`, ${modes.lanes} lanes`,
+          thousands(modes.auto),
+          thousands(modes.generic),
+          times(modes.ratio),
+          `${digits(modes.ratioLow)} to ${digits(modes.ratioHigh)}`,
+        ]),
+      ),
+    ),
+    titled(
       'Memory for known tenants',
       table(
         ['tenants', 'heap, MB', 'resident, MB'],
         memory.map(({ tenants, heapBytes, rssBytes }) => [thousands(tenants), digits(heapBytes / 2 ** 20), digits(rssBytes / 2 ** 20)]),
       ),
     ),
-    titled(
-      'Floors',
-      table(
-        ['', 'floor', 'bound', 'measured', ''],
-        floorsOf(document).map((floor) => [
-          `\`${floor.subject}\``,
-          floor.text,
-          `${floor.atLeast ? '≥' : '≤'} ${floor.bound}${floor.unit}`,
-          `${digits(floor.measured)}${floor.unit}`,
-          isMet(floor) ? 'met' : '**not met**',
-        ]),
-      ),
-    ),
+    floorsTable(accessFloorsOf(document)),
   ];
   return sections.filter((section) => section !== '').join('\n\n');
+}
+
+/** The figures of encryption as Markdown, for the place of their own in docs/performance.md; empty when none was measured. */
+export function encryptionFigures({ machine, encryption }: BenchDocument): string {
+  const tables = encryptionTables(encryption).map(({ title, head, rows }) => titled(title, table(head, rows)));
+  return tables.length === 0 ? '' : [machineLine(machine), ...tables, floorsTable(encryptionFloorsOf(encryption))].join('\n\n');
+}
+
+function floorsTable(floors: readonly Floor[]): string {
+  return titled(
+    'Floors',
+    table(
+      ['', 'floor', 'bound', 'measured', ''],
+      floors.map((floor) => [
+        `\`${floor.subject}\``,
+        floor.text,
+        `${floor.atLeast ? '≥' : '≤'} ${floor.bound}${floor.unit}`,
+        `${digits(floor.measured)}${floor.unit}`,
+        isMet(floor) ? 'met' : '**not met**',
+      ]),
+    ),
+  );
 }
 
 function machineLine({ cpu, cores, memoryGb, loadBefore, node, postgresql, packages }: Machine): string {

@@ -1,23 +1,19 @@
 import type { BenchDocument } from './bench-document.ts';
+import { encryptionFloorsOf } from './encryption/encryption-floors.ts';
+import type { Floor } from './floor.ts';
 import { latencyRatio, resultOf, throughputRatio } from './ratios.ts';
-
-/** One promise of how fast scoped access is, with what a run measured. */
-export interface Floor {
-  readonly text: string;
-  readonly subject: string;
-  readonly bound: number;
-  /** Whether the bound is the least or the most that is allowed. */
-  readonly atLeast: boolean;
-  readonly unit: string;
-  readonly measured: number;
-}
 
 const statements = ['point-select', 'list-join', 'insert', 'update'] as const;
 const isolations = ['row', 'schema', 'database'] as const;
 const ofStockDrizzle = { row: 2, schema: 1.5, database: 2 } as const;
 
 /** Every floor that the run has figures for. */
-export function floorsOf({ results, roundTrips, besideSlow }: BenchDocument): readonly Floor[] {
+export function floorsOf(document: BenchDocument): readonly Floor[] {
+  return [...accessFloorsOf(document), ...encryptionFloorsOf(document.encryption)];
+}
+
+/** Those of scoped access. */
+export function accessFloorsOf({ results, roundTrips, besideSlow }: BenchDocument): readonly Floor[] {
   const floors: Floor[] = [];
   const add = (floor: Omit<Floor, 'measured'>, measured: number | undefined): void => {
     if (measured !== undefined) floors.push({ ...floor, measured });
@@ -50,8 +46,4 @@ export function floorsOf({ results, roundTrips, besideSlow }: BenchDocument): re
     add({ ...most, text: 'entering a scope', bound: 2, unit: ' µs' }, entry === undefined ? undefined : entry.p50Ms * 1_000);
   }
   return floors;
-}
-
-export function isMet({ measured, bound, atLeast }: Floor): boolean {
-  return atLeast ? measured >= bound : measured <= bound;
 }

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { copyTenant } from './copy-tenant.ts';
 import { reach } from './reach.ts';
+import { settledMemory } from './settled-memory.ts';
 import { tenantIds, type World } from './world.ts';
 
 /** What a process holds for tenants that it has met, in bytes: how much it grew by. */
@@ -38,12 +37,3 @@ export async function measureMemory(world: World, tenants: number, signal: Abort
   const after = settledMemory();
   return { tenants, heapBytes: after.heapUsed - before.heapUsed, rssBytes: Math.max(0, after.rss - before.rss) };
 }
-
-function settledMemory(): NodeJS.MemoryUsage {
-  collect();
-  collect();
-  return process.memoryUsage();
-}
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;

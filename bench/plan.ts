@@ -1,4 +1,5 @@
 import { allCases, type Case, filterCases, leakproofCases, mainCases, type ownCases, preparedCases } from './case.ts';
+import { type EncryptionCase, encryptionCases } from './encryption/encryption-figures.ts';
 
 /** A case that alternates over the subjects, with so many callers. */
 export interface Cell {
@@ -29,6 +30,9 @@ export interface Plan {
   readonly scopeEntry: boolean;
   /** Whether policies are measured with and without the verification of the signed context. */
   readonly contextCost: boolean;
+  /** Whether `lanes: { planCacheMode }` is measured where each tenant has a schema. */
+  readonly planModes: boolean;
+  readonly encryption: readonly EncryptionCase[];
   /** Of how many statements each transaction is whose round trips are counted. */
   readonly roundTrips: readonly number[];
   /** Whether tables with {@link filterCases}' documents are filled. */
@@ -45,6 +49,8 @@ const fullPlan: Plan = {
   besideSlow: true,
   scopeEntry: true,
   contextCost: true,
+  planModes: true,
+  encryption: encryptionCases,
   roundTrips: [1, 5],
   documents: true,
 };
@@ -57,17 +63,19 @@ const quickPlan: Plan = {
   besideSlow: false,
   scopeEntry: true,
   contextCost: false,
+  planModes: false,
+  encryption: [],
   roundTrips: [5],
   documents: false,
 };
 
 /**
- * @param only the cases that are wanted, and `memory`, `round-trips` and `context-cost`, which have figures of their own; all of the mode's when empty
+ * @param only the cases that are wanted, and `memory`, `round-trips`, `context-cost`, `plan-modes` and those of encryption, which have figures of their own; all of the mode's when empty
  * @throws {TypeError} for a case that does not exist
  */
 export function planOf(quick: boolean, only: readonly string[]): Plan {
   if (only.length === 0) return quick ? quickPlan : fullPlan;
-  const known: readonly string[] = [...allCases, 'memory', 'round-trips', 'context-cost'];
+  const known: readonly string[] = [...allCases, 'memory', 'round-trips', 'context-cost', 'plan-modes', ...encryptionCases];
   const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new TypeError(`there is no case ${unknown}; there are ${known.join(', ')}`);
   const wanted = (cells: readonly Cell[]): readonly Cell[] => cells.filter((cell) => only.includes(cell.case));
@@ -81,6 +89,8 @@ export function planOf(quick: boolean, only: readonly string[]): Plan {
     besideSlow: only.includes('beside-slow'),
     scopeEntry: only.includes('scope-entry'),
     contextCost: only.includes('context-cost'),
+    planModes: only.includes('plan-modes'),
+    encryption: encryptionCases.filter((name) => only.includes(name)),
     roundTrips: only.includes('round-trips') ? fullPlan.roundTrips : [],
     documents: [...direct, ...leakproof].some((cell) => cell.case.startsWith('filter-')),
   };

@@ -1,10 +1,20 @@
 import type { BenchDocument } from './bench-document.ts';
-import { type Floor, isMet } from './floors.ts';
+import { encryptionTables } from './encryption/encryption-tables.ts';
+import { type Floor, isMet } from './floor.ts';
 import { throughputRatio } from './ratios.ts';
 import type { Result } from './result.ts';
 
 /** A run as tables for people, one block for each case, number of callers and distance. */
-export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memory, contextCost }: BenchDocument): string {
+export function report({
+  results,
+  addedRoundTripMs,
+  roundTrips,
+  besideSlow,
+  memory,
+  contextCost,
+  planModes,
+  encryption,
+}: BenchDocument): string {
   const blocks = [...blocksOf(results).values()].map((block) => resultBlock(block, results));
   if (addedRoundTripMs !== undefined) blocks.push([`The proxy added ${addedRoundTripMs.toFixed(2)} ms to an echo's round trip.`]);
   if (roundTrips.length > 0) {
@@ -36,6 +46,25 @@ export function report({ results, addedRoundTripMs, roundTrips, besideSlow, memo
       inMegabytes(rssBytes),
     ]);
     blocks.push(table(['known tenants', 'heap MB', 'rss MB'], rows));
+  }
+  if (planModes.length > 0) {
+    const rows = planModes.map((modes) => [
+      `${modes.case}, ${modes.lanes} lanes`,
+      modes.auto.toFixed(0),
+      modes.generic.toFixed(0),
+      `${modes.ratio.toFixed(2)}×`,
+      `${modes.ratioLow.toFixed(2)} to ${modes.ratioHigh.toFixed(2)}`,
+    ]);
+    blocks.push(table(['tenancy-schema, 32 callers: ops/s', 'auto', 'generic', 'ratio', 'least and most'], rows));
+  }
+  for (const { title, head, rows } of encryptionTables(encryption)) {
+    blocks.push([
+      title,
+      ...table(
+        head,
+        rows.map((row) => row.map((cell) => cell.replaceAll('`', ''))),
+      ),
+    ]);
   }
   return blocks.map((lines) => `${lines.join('\n')}\n`).join('\n');
 }

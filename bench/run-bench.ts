@@ -6,11 +6,13 @@ import { measureBesideSlow } from './beside-slow.ts';
 import { operationOf } from './case.ts';
 import { closeAll, connect } from './connect.ts';
 import { measureContextCost } from './context-cost.ts';
+import { measureEncryption } from './encryption/measure-encryption.ts';
 import { guard, guardTenants } from './guard.ts';
 import { declareLeakproof } from './leakproof.ts';
 import { describeMachine } from './machine.ts';
 import { type MemoryUse, measureMemory } from './memory.ts';
 import { type Cell, type Plan, planOf } from './plan.ts';
+import { measurePlanModes } from './plan-modes.ts';
 import { startDelayProxy } from './proxy/delay-proxy.ts';
 import { countRoundTrips, type RoundTrips } from './round-trips.ts';
 import { measureScopeEntry } from './scope-entry.ts';
@@ -37,6 +39,7 @@ const scopeEntryMs = 250;
 /** A pool's policies and a schema's. */
 const contextCostNames = ['tenancy-row', 'tenancy-schema'];
 const contextCost = { rounds: 7, roundMs: 500 } as const;
+const planModeRounds = 7;
 const besideSlow = { rounds: 3, roundMs: 4_500 } as const;
 /** The others hold up beside a slow neighbour as one of these does. */
 const besideSlowNames = ['raw', 'drizzle', 'tenancy-row', 'tenancy-schema', 'tenancy-database'];
@@ -70,6 +73,9 @@ export async function runBench(
     say(`memory of ${tenants} known tenants`);
     memory.push(await measureMemory(world, tenants, signal));
   }
+  const planModes = plan.planModes ? await measurePlanModes(world, { rounds: planModeRounds, signal, onRound: say }) : [];
+  const { adminUrl: server } = world.platform;
+  const encryption = await measureEncryption({ cases: plan.encryption, queries: options.queries, adminUrl: server, signal, onCase: say });
   return {
     machine,
     results: [...direct.results, ...distant.results, ...leakproof],
@@ -78,6 +84,8 @@ export async function runBench(
     besideSlow: direct.besideSlow,
     contextCost: direct.contextCost,
     memory,
+    planModes,
+    encryption,
   };
 }
 

@@ -161,6 +161,8 @@ export class Auditor {
     await this.#folder?.flush();
     await Promise.all(this.#feeds.map(async (feed) => await feed.close()));
     await this.#anchoring?.close();
+    // The chain has ended, and its key goes: whoever keeps a closed service keeps no keys.
+    this.#chain = Promise.resolve(undefined);
   }
 }
 

@@ -1,7 +1,7 @@
-import { randomFillSync } from 'node:crypto';
 import { DecryptionError, EncryptedColumnError } from '../errors.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { padded, unpadded } from './padding.ts';
+import { fillNonce } from './random-nonce.ts';
 import type { TenantKeys } from './tenant-keys.ts';
 import { Xaes256Gcm } from './xaes-256-gcm.ts';
 
@@ -77,14 +77,17 @@ function seal(keys: TenantKeys, place: ColumnPlace, plaintext: Buffer, flags: nu
       },
     );
   }
-  const header = Buffer.allocUnsafe(ciphertextAt);
-  header[0] = format;
-  header[1] = flags | (place.rowId === undefined ? 0 : rowBound);
-  header.writeUInt32BE(version, versionAt);
-  const nonce = randomFillSync(header.subarray(nonceAt, commitmentAt));
-  const { commitment, ciphertext, tag } = Xaes256Gcm.for(key).seal(nonce, plaintext, aadOf(keys.tenantId, place, header));
-  header.set(commitment, commitmentAt);
-  return Buffer.concat([header, ciphertext, tag], columnOverhead + plaintext.byteLength);
+  const bytes = Buffer.allocUnsafe(columnOverhead + plaintext.byteLength);
+  bytes[0] = format;
+  bytes[1] = flags | (place.rowId === undefined ? 0 : rowBound);
+  bytes.writeUInt32BE(version, versionAt);
+  const nonce = bytes.subarray(nonceAt, commitmentAt);
+  fillNonce(nonce);
+  const { commitment, ciphertext, tag } = Xaes256Gcm.for(key).seal(nonce, plaintext, aadOf(keys.tenantId, place, bytes, version));
+  bytes.set(commitment, commitmentAt);
+  bytes.set(ciphertext, ciphertextAt);
+  bytes.set(tag, ciphertextAt + plaintext.byteLength);
+  return bytes;
 }
 
 /**
@@ -124,18 +127,18 @@ export function keyVersionOf(ciphertext: Buffer): number {
   return ciphertext.readUInt32BE(versionAt);
 }
 
+/** Whether a stored value says that it is bound to its row; it must be an encrypted value. */
+export function isRowBound(ciphertext: Buffer): boolean {
+  return (ciphertext[1]! & rowBound) !== 0;
+}
+
 function open(keys: TenantKeys, place: ColumnPlace, bytes: Buffer): Buffer | undefined {
   if (!isWellFormed(bytes)) return undefined;
   if (place.rowId !== undefined && !isRowId(place.rowId)) return undefined;
-  const key = keys.dataKey(bytes.readUInt32BE(versionAt));
+  const version = bytes.readUInt32BE(versionAt);
+  const key = keys.dataKey(version);
   if (key === undefined) return undefined;
-  const tagAt = bytes.byteLength - Xaes256Gcm.tagLength;
-  const sealed = {
-    commitment: bytes.subarray(commitmentAt, ciphertextAt),
-    ciphertext: bytes.subarray(ciphertextAt, tagAt),
-    tag: bytes.subarray(tagAt),
-  };
-  return Xaes256Gcm.for(key).open(bytes.subarray(nonceAt, commitmentAt), sealed, aadOf(keys.tenantId, place, bytes));
+  return Xaes256Gcm.for(key).openMessage(bytes, nonceAt, aadOf(keys.tenantId, place, bytes, version));
 }
 
 /** Lone surrogates all become U+FFFD in UTF-8, so that two such ids would be one. */
@@ -147,17 +150,31 @@ function isWellFormed(bytes: Buffer): boolean {
   return bytes.byteLength >= columnOverhead && bytes[0] === format && (bytes[1]! & ~(rowBound | paddedFlag)) === 0;
 }
 
+/** What a place's last value was authenticated with. */
+interface PlaceAad {
+  readonly tenantId: string;
+  readonly table: string;
+  readonly column: string;
+  readonly flags: number;
+  readonly version: number;
+  readonly aad: Buffer;
+}
+
+/** The values of a column that are encrypted or opened in a row are mostly one tenant's: they share it. */
+const lastAads = new WeakMap<ColumnPlace, PlaceAad>();
+
 /** The flags come from the bytes and the row id from the place: a value of an unbound column opens in no bound one, nor the other way round. */
-function aadOf(tenantId: string, place: ColumnPlace, header: Buffer): Buffer {
-  const fields = [
-    'tenancy.column',
-    header.subarray(0, versionAt),
-    tenantId,
-    place.table,
-    place.column,
-    header.subarray(versionAt, nonceAt),
-  ];
-  return lengthPrefixed(place.rowId === undefined ? fields : [...fields, place.rowId]);
+function aadOf(tenantId: string, place: ColumnPlace, header: Buffer, version: number): Buffer {
+  const { table, column, rowId } = place;
+  const flags = header[1]!;
+  const last = rowId === undefined ? lastAads.get(place) : undefined;
+  const same = last?.tenantId === tenantId && last.table === table && last.column === column;
+  if (same && last.flags === flags && last.version === version) return last.aad;
+  const fields = ['tenancy.column', header.subarray(0, versionAt), tenantId, table, column, header.subarray(versionAt, nonceAt)];
+  if (rowId !== undefined) return lengthPrefixed([...fields, rowId]);
+  const aad = lengthPrefixed(fields);
+  lastAads.set(place, { tenantId, table, column, flags, version, aad });
+  return aad;
 }
 
 function refuse(tenantId: string, place: ColumnPlace): never {

@@ -1,6 +1,7 @@
 import { is, Param } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
+import { unboundValue } from './bound-value.ts';
 import { columnsOf, isAlias } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { givenOrGenerated } from './generated-value.ts';
@@ -65,7 +66,7 @@ export function withAdoptedValues(kind: 'insert' | 'update', table: PgTable, val
     all[key] = value;
     // Anything else is refused when the encrypted column itself is written.
     if (!is(value, Param)) continue;
-    const plaintext = new Param(column.adoption?.write === 'plaintext' ? value.value : null, plainColumn);
+    const plaintext = new Param(column.adoption?.write === 'plaintext' ? unboundValue(value.value) : null, plainColumn);
     made.add(plaintext);
     all[plainKey] = plaintext;
     if (column.adoption?.write === 'plaintext') all[key] = new Param(null, column as unknown as PgColumn);

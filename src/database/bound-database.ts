@@ -13,6 +13,7 @@ import {
 import { PgDatabase, type PgSession, PgTable, QueryBuilder } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { TableChunk } from './chunks.ts';
+import { refuseDeclaredRead } from './encrypted-use.ts';
 import { RawQuery, type RawRunner } from './raw-query.ts';
 import type { SessionSchema } from './session-schema.ts';
 import { tableKindOf } from './table-kind.ts';
@@ -97,6 +98,7 @@ export class BoundDatabase extends PgDatabase<TenantQueryResultHKT, Record<strin
 function scopedWith(stock: OpenWith, dialect: TenantDialect) {
   return (alias: string, selection?: ColumnsSelection) => ({
     as: (query: CteQuery | ((builder: QueryBuilder) => CteQuery)) => {
+      refuseDeclaredRead(selection);
       const made = typeof query === 'function' ? query(new QueryBuilder(dialect.asPgDialect)) : query;
       const built = dialect.cteOf(made);
       return stock(alias, selection).as({ getSQL: () => built, getSelectedFields: () => made.getSelectedFields?.() });

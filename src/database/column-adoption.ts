@@ -33,9 +33,18 @@ export function checkAdoption({ from, write, type }: AdoptOptions): void {
   checkIdentifier(from);
 }
 
-/** No encrypted value begins with this byte (docs/encryption.md, "The stored value"). */
-const plaintextMark = 0x00;
-const plaintextMarkSql = "pg_catalog.decode('00', 'hex')";
+/** What a read begins with: bytes of the one column must not pass for the other's. */
+const marks = { plaintext: 0x00, ciphertext: 0x01 } as const;
+
+function markSql(of: keyof typeof marks): string {
+  return `pg_catalog.decode('0${marks[of]}', 'hex')`;
+}
+
+/** What a read of the two columns brought: one of both. */
+export interface AdoptedRead {
+  readonly plaintext: Buffer | undefined;
+  readonly ciphertext: Buffer;
+}
 
 /** The column that an encrypted one takes over, and how a value is found in either. */
 export class ColumnAdoption {
@@ -59,13 +68,15 @@ export class ColumnAdoption {
     return this.#plain.toDriver(value);
   }
 
-  /** SQL for the encrypted value, or for the plaintext's bytes behind a mark. */
+  /** SQL for the encrypted value or the plaintext's bytes, each behind its mark. */
   readSql(encrypted: string, of: (column: string) => string): string {
-    return `coalesce(${encrypted}, ${plaintextMarkSql} || ${this.#plain.bytesSql(of(this.column), this.type)})`;
+    const plaintext = this.#plain.bytesSql(of(this.column), this.type);
+    return `coalesce(${markSql('ciphertext')} || ${encrypted}, ${markSql('plaintext')} || ${plaintext})`;
   }
 
-  /** The plaintext that a read brought from its own column; undefined when it is an encrypted value. */
-  plaintextIn(bytes: Buffer): Buffer | undefined {
-    return bytes[0] === plaintextMark ? bytes.subarray(1) : undefined;
+  /** Takes the mark off. Bytes without one are no plaintext. */
+  opened(bytes: Buffer): AdoptedRead {
+    const rest = bytes.subarray(1);
+    return { plaintext: bytes[0] === marks.plaintext ? rest : undefined, ciphertext: bytes[0] === marks.ciphertext ? rest : bytes };
   }
 }

@@ -3,6 +3,7 @@ import { isPgEnum } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { NotSupportedError } from '../errors.ts';
 import { BlindIndexColumn } from './blind-index-column.ts';
+import { BoundValue } from './bound-value.ts';
 import { EncryptedRead, isScoped, StoredValue, TableChunk, TenantPredicate, TenantValue } from './chunks.ts';
 import type { ColumnIndex } from './column-index.ts';
 import { CompiledQuery } from './compiled-query.ts';
@@ -344,7 +345,7 @@ export class Compilation {
 
   #value(param: Param, stored: boolean): void {
     const { value, encoder } = param;
-    if (is(value, Placeholder)) {
+    if (is(value, Placeholder) || (value instanceof BoundValue && value.open)) {
       if (encoder instanceof EncryptedColumn || encoder instanceof BlindIndexColumn) this.#encryptedValue(encoder, stored);
       return this.#param(param);
     }

@@ -84,11 +84,15 @@ export function columnsOf(table: Table): Record<string, PgColumn> {
 export interface ColumnBuilderState {
   readonly config: {
     readonly name: string;
+    readonly columnType: string;
+    readonly notNull: boolean;
     readonly primaryKey: boolean;
     readonly isUnique: boolean;
     readonly hasDefault: boolean;
     readonly default: unknown;
     readonly generated: unknown;
+    readonly generatedIdentity?: unknown;
+    readonly onUpdateFn?: (() => unknown) | undefined;
     readonly baseBuilder?: PgColumnBuilderBase;
   };
   readonly foreignKeyConfigs: readonly unknown[];

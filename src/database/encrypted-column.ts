@@ -1,15 +1,18 @@
 import { entityKind } from 'drizzle-orm';
-import { type AnyPgTable, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
+import { type AnyPgTable, type PgColumn, PgCustomColumn, PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { requirePadding } from '../crypto/padding.ts';
 import { ConfigurationError, EncryptedColumnError } from '../errors.ts';
 import { BlindIndex } from './blind-index.ts';
+import { boundRead, boundReadSql } from './bound-read.ts';
+import { BoundValue } from './bound-value.ts';
 import { type AdoptOptions, ColumnAdoption, checkAdoption } from './column-adoption.ts';
 import { ColumnIndex } from './column-index.ts';
 import { decrypt } from './decryption.ts';
 import { EncryptedValue } from './deferred.ts';
-import { originalNameOf } from './drizzle-internals.ts';
+import { columnsOf, originalNameOf } from './drizzle-internals.ts';
 import type { PlaintextFormat } from './plaintext-format.ts';
+import { rowIdText } from './row-id.ts';
 import { tableKindOf } from './table-kind.ts';
 
 /** What every encrypted column may be told. */
@@ -21,10 +24,16 @@ export interface EncryptedColumnOptions {
   readonly pad?: number | undefined;
   /** Takes over an existing column whose values are not encrypted yet; see {@link AdoptOptions}. */
   readonly adopt?: AdoptOptions | undefined;
+  /**
+   * The key, in the table, of the column that holds a stable id of the row, such as `'id'`. Each value is then encrypted for its row: moved
+   * to another one, it does not open. The id is made by the service before the row is inserted, and is the table's key alone
+   * (`tenantKey(t.id)`); an update of the column names one row (docs/encryption.md, "Bound to the row"). Not bound unless told.
+   */
+  readonly boundTo?: string | undefined;
 }
 
 /** What an encrypted column whose values are all of one length may be told. */
-export interface IndexOption extends Pick<EncryptedColumnOptions, 'adopt'> {
+export interface IndexOption extends Pick<EncryptedColumnOptions, 'adopt' | 'boundTo'> {
   /** Lets queries compare the column for equality; see {@link blindIndex}. */
   readonly index?: BlindIndex | undefined;
 }
@@ -56,21 +65,31 @@ export class EncryptedColumn extends PgCustomColumn<never> {
   /** The column whose plaintext values this one takes over. */
   readonly adoption: ColumnAdoption | undefined;
 
-  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, { pad, index, adopt }: IndexedColumnOptions) {
+  /** The key of the column whose value is the id of the row that each value is bound to. */
+  readonly boundTo: string | undefined;
+
+  /** One object for all values, by which the codec knows the column again. Not `#private`: drizzle's aliases are proxies, which have none. */
+  private readonly ownPlace: ColumnPlace;
+
+  constructor(table: AnyPgTable, config: never, format: PlaintextFormat<unknown>, options: IndexedColumnOptions) {
+    const { pad, index, adopt, boundTo } = options;
     super(table as never, config);
     this.format = format;
     this.padTo = pad;
     this.home = originalNameOf(table);
+    this.ownPlace = Object.freeze({ table: this.home, column: this.name });
     this.index = index && new ColumnIndex(this.home, this.name, index, format);
     this.adoption = adopt && new ColumnAdoption(adopt, format.plain);
+    this.boundTo = boundTo;
   }
 
   override getSQLType(): string {
     return 'bytea';
   }
 
-  override mapToDriverValue(value: never): never {
-    return new EncryptedValue(this.place(), encoded(this, value), this.padTo) as never;
+  override mapToDriverValue(given: never): never {
+    const { value, rowId } = placedValue(given, this);
+    return new EncryptedValue(this.place(rowId), encoded(this, value), this.padTo) as never;
   }
 
   /** A value as a parameter of the column that this one takes over. @throws {EncryptedColumnError} when it is not of this column's type */
@@ -81,8 +100,9 @@ export class EncryptedColumn extends PgCustomColumn<never> {
 
   override mapFromDriverValue(value: never): never {
     const bytes = bytesOf(value, this);
-    const adopted = this.adoption?.plaintextIn(bytes);
-    return this.format.decode(adopted ?? decrypt(this.place(), bytes)) as never;
+    const { rowId, stored } = this.boundTo === undefined ? { rowId: undefined, stored: bytes } : boundRead(bytes);
+    const { plaintext, ciphertext } = this.adoption?.opened(stored) ?? { plaintext: undefined, ciphertext: stored };
+    return this.format.decode(plaintext ?? decrypt(this.place(rowId), ciphertext)) as never;
   }
 
   /**
@@ -91,17 +111,30 @@ export class EncryptedColumn extends PgCustomColumn<never> {
    * @param of gives the SQL of a column of the same row by its name
    */
   readSql(of: (column: string) => string): string | undefined {
-    return this.adoption?.readSql(of(this.name), of);
+    const { rowIdColumn } = this;
+    const stored = this.adoption?.readSql(of(this.name), of);
+    return rowIdColumn === undefined ? stored : boundReadSql(of(rowIdColumn.name), stored ?? of(this.name));
   }
 
-  /** Part of every ciphertext's authenticated data, so that none opens in another table or column. */
-  place(): ColumnPlace {
+  /** The column whose value is the row's id; undefined where values are not bound to it. */
+  get rowIdColumn(): PgColumn | undefined {
+    if (this.boundTo === undefined) return undefined;
+    const column = columnsOf(this.table)[this.boundTo];
+    if (column !== undefined) return column;
+    // Not to be taken for an unbound one: its bytes alone could name any row.
+    throw new ConfigurationError(`${labelOf(this)} is bound to its row by "${this.boundTo}", which is no column of its table.`, {
+      hint: 'Declare the table with tenantTable.',
+    });
+  }
+
+  /** Part of every ciphertext's authenticated data, so that none opens in another table or column, or in another row where it is bound. */
+  place(rowId?: string): ColumnPlace {
     if (tableKindOf(this.table) !== 'tenant') {
       throw new ConfigurationError(`${labelOf(this)} is encrypted, but its table belongs to no tenant.`, {
         hint: 'Declare the table with tenantTable.',
       });
     }
-    return { table: this.home, column: this.name };
+    return rowId === undefined ? this.ownPlace : { ...this.ownPlace, rowId };
   }
 }
 
@@ -121,7 +154,7 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 
   readonly #options: IndexedColumnOptions;
 
-  /** @throws {ConfigurationError} when the padding is none, or the index one that the type of the values can't have */
+  /** @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or the adoption none */
   constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);
@@ -129,6 +162,11 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
     checkIndex(options.index, format);
     this.#format = format;
     this.#options = Object.freeze({ ...options });
+  }
+
+  /** The key of the column that its values are bound to their rows by. */
+  get boundTo(): string | undefined {
+    return this.#options.boundTo;
   }
 
   /** Whether the column can be compared. */
@@ -179,6 +217,18 @@ function encoded(column: EncryptedColumn, value: unknown): Buffer {
 
 function labelOf({ home, name }: EncryptedColumn): string {
   return `${home}.${name}`;
+}
+
+/** A value and the id of the row that it is written to; of an unbound column without one. */
+function placedValue(given: unknown, column: EncryptedColumn): { readonly value: unknown; readonly rowId: string | undefined } {
+  const { rowIdColumn } = column;
+  if (rowIdColumn === undefined) return { value: given, rowId: undefined };
+  if (given instanceof BoundValue && !given.open) {
+    return { value: given.value, rowId: rowIdText(labelOf(column), rowIdColumn, given.rowId) };
+  }
+  throw new EncryptedColumnError(`${labelOf(column)} is bound to its row, and it can't be told which row this value is for.`, {
+    hint: 'Write it by an insert that gives the id, or by an update of one row.',
+  });
 }
 
 /** In a row bytea is a Buffer; inside the JSON of a relational query it is PostgreSQL's hex text. */

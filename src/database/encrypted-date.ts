@@ -11,7 +11,7 @@ const length = 8;
  * an `encryptedText`: a Date is another day elsewhere.
  *
  * @param name the column's name in the database; the key in the table when left out
- * @param options `index: blindIndex()` lets `eq` and `inArray` find it
+ * @param options `index: blindIndex()` lets `eq` and `inArray` find it; `boundTo: 'id'` binds each value to its row
  * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts

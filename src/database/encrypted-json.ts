@@ -6,7 +6,7 @@ import { formatFailure, textBytesSql } from './plaintext-format.ts';
  * A column for JSON values that is stored encrypted under the tenant's own key; see {@link encryptedText} for what can be done with it.
  *
  * @param name the column's name in the database; the key in the table when left out
- * @param options `pad: 256` hides the length up to the next multiple of 256 bytes
+ * @param options `pad: 256` hides the length up to the next multiple of 256 bytes; `boundTo: 'id'` binds each value to its row
  * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts

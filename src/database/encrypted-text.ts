@@ -9,7 +9,8 @@ import { textBytesSql } from './plaintext-format.ts';
  * throw {@link EncryptedColumnError}. `isNull` and `isNotNull` work.
  *
  * @param name the column's name in the database; the key in the table when left out
- * @param options `pad: 32` hides the length up to the next multiple of 32 bytes; `index: blindIndex(…)` lets `eq` and `inArray` find it
+ * @param options `pad: 32` hides the length up to the next multiple of 32 bytes; `index: blindIndex(…)` lets `eq` and `inArray` find it;
+ *   `boundTo: 'id'` binds each value to its row (docs/encryption.md, "Bound to the row")
  * @throws {DecryptionError} when a row is read whose value was changed, moved, or encrypted under a key that is not this tenant's
  * @example
  * ```ts

@@ -13,14 +13,32 @@ export function encryptedUse(of: EncryptedColumn | ColumnPlace, what: string, hi
   return new EncryptedColumnError(`${table}.${column} is encrypted and can't ${what}.`, { hint });
 }
 
+/** Whether a column's own bytes are not enough to read it: it is bound to its row, or takes over a plaintext column. */
+function readsBeside(column: EncryptedColumn): boolean {
+  return column.readSql((name) => name) !== undefined;
+}
+
 /**
  * Refuses to read a column through a view which has not what stands beside it.
  *
  * @throws {EncryptedColumnError} when the column's own bytes are not enough to read it
  */
 export function refuseThroughView(column: EncryptedColumn): void {
-  if (column.readSql((name) => name) !== undefined)
+  if (readsBeside(column))
     throw encryptedUse(column, 'be read through a view, where the columns beside it are missing', 'Select it from its table.');
+}
+
+/**
+ * Refuses a column that needs others beside it among the fields that a caller says a CTE has: raw SQL hands on what is stored, without the
+ * row's id, and who stores it could put another's there.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | undefined): void {
+  for (const field of Object.values(fields ?? {})) {
+    if (field instanceof EncryptedColumn && readsBeside(field))
+      throw encryptedUse(field, 'be read from raw SQL, where the columns beside it are missing', 'Build the CTE with db.select().');
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { is, Param, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import { hasCompanions, withCompanionValues } from './companion-values.ts';
+import { hasCompanions, withRowCompanions, withUpdateCompanions } from './companion-values.ts';
 import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
 import type { StatementConfig, StatementKind } from './lazy-sql.ts';
 
@@ -60,7 +60,7 @@ export function withGeneratedValues(kind: StatementKind, config: StatementConfig
     if (onInsert.length === 0 && !companions) return config;
     const rows = (config['values'] as readonly Values[]).map((row) => {
       const all = filled(row, onInsert);
-      return all && companions ? withCompanionValues('insert', table, all) : all;
+      return all && companions ? withRowCompanions(table, all) : all;
     });
     return rows.every((row) => row !== undefined) ? { ...config, values: rows } : undefined;
   }
@@ -70,7 +70,7 @@ export function withGeneratedValues(kind: StatementKind, config: StatementConfig
     const companions = hasCompanions(table);
     if (onUpdate.length === 0 && !companions) return config;
     const set = filled(config['set'] as Values, onUpdate);
-    return set && { ...config, set: companions ? withCompanionValues('update', table, set) : set };
+    return set && { ...config, set: companions ? withUpdateCompanions(table, set, config['where'] as SQL | undefined) : set };
   }
   return config;
 }

@@ -2,6 +2,7 @@ import { is, Param } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
 import { type BlindIndexColumn, indexColumnOf } from './blind-index-column.ts';
+import { unboundValue } from './bound-value.ts';
 import { columnsOf, isAlias } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { givenOrGenerated } from './generated-value.ts';
@@ -60,7 +61,7 @@ export function withIndexValues(kind: 'insert' | 'update', table: PgTable, value
     all[key] = value;
     // Anything else is refused when the encrypted column itself is written.
     if (!is(value, Param)) continue;
-    const tag = new Param(value.value, indexColumn);
+    const tag = new Param(unboundValue(value.value), indexColumn);
     made.add(tag);
     all[indexKey] = tag;
   }

@@ -3,6 +3,7 @@ import { blindTag } from '../crypto/blind-tag.ts';
 import { encryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { ConfigurationError, CrossTenantAccessError } from '../errors.ts';
+import { BoundValue } from './bound-value.ts';
 import { BlindIndexValue, ComputedTenantId, Deferred, EncryptedValue, ExecutingTenantId, GivenTenantId } from './deferred.ts';
 
 /**
@@ -32,9 +33,14 @@ export function resolveParams(
 /** A parameter with its placeholder's value in it, not yet any tenant's. */
 export function filled(param: unknown, values: Record<string, unknown>): unknown {
   if (is(param, Placeholder)) return valueFor(param, values);
-  if (is(param, Param) && is(param.value, Placeholder)) {
+  if (!is(param, Param)) return param;
+  if (is(param.value, Placeholder)) {
     const value = valueFor(param.value, values);
     return value === null ? null : param.encoder.mapToDriverValue(value);
+  }
+  if (param.value instanceof BoundValue) {
+    const bound = param.value.filled((placeholder) => valueFor(placeholder, values));
+    return bound.value === null ? null : param.encoder.mapToDriverValue(bound);
   }
   return param;
 }

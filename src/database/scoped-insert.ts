@@ -3,7 +3,7 @@ import type { PgColumn, PgSelectConfig, PgTable } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
 import { BlindIndexColumn } from './blind-index-column.ts';
 import { StoredValue, TenantValue } from './chunks.ts';
-import { withCompanionValues } from './companion-values.ts';
+import { withRowCompanions } from './companion-values.ts';
 import { ComputedTenantId, GivenTenantId } from './deferred.ts';
 import { columnsOf, defaultsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
@@ -36,7 +36,7 @@ export function insertValues(
   const chunks: unknown[] = [new StringChunk('values ')];
   rows.forEach((row, i) => {
     if (i > 0) chunks.push(new StringChunk(', '));
-    const values = withCompanionValues('insert', table, row);
+    const values = withRowCompanions(table, row);
     chunks.push(columns.map(([key, column]) => cell(column, values[key])));
   });
   return { columns: columns.map(([, column]) => column.name), values: new SQL(chunks as never) };

@@ -9,8 +9,9 @@ import {
   type PgUpdateConfig,
 } from 'drizzle-orm/pg-core';
 import { NotSupportedError } from '../errors.ts';
+import { refuseOtherId } from './bound-values.ts';
 import { EncryptedRead, markScoped, TableChunk, TenantPredicate } from './chunks.ts';
-import { withCompanionValues } from './companion-values.ts';
+import { withSetCompanions, withUpdateCompanions } from './companion-values.ts';
 import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
@@ -68,6 +69,7 @@ export class TenantDialect extends OpenPgDialect {
     const { base, joins, predicates } = scopeSources(config.from, config.joins);
     const query = super.buildUpdateQuery({
       ...config,
+      set: withUpdateCompanions(config.table, config.set, config.where) as PgUpdateConfig['set'],
       ...(base && { from: new SQL([base as never]) }),
       joins: joins ?? [],
       ...whereOf(conjunction([new TenantPredicate(config.table), ...predicates], config.where)),
@@ -77,7 +79,8 @@ export class TenantDialect extends OpenPgDialect {
   }
 
   override buildUpdateSet(table: PgTable, set: Record<string, unknown>): SQL {
-    const values = withCompanionValues('update', table, set);
+    refuseOtherId(table, set);
+    const values = withSetCompanions(table, set);
     const assignments = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
       const given = values[key];
       const { onUpdateFn } = defaultsOf(column);

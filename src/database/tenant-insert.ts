@@ -1,6 +1,7 @@
 import { entityKind, type SQL } from 'drizzle-orm';
 import type { IndexColumn, PgInsertConfig, PgSession, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
+import { withBoundUpsert } from './bound-values.ts';
 import { OpenPgInsert } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { encryptedUse } from './encrypted-use.ts';
@@ -15,10 +16,13 @@ type Target = IndexColumn | IndexColumn[];
 export class TenantInsert extends OpenPgInsert {
   static readonly [entityKind]: string = 'TenancyInsert';
   readonly #table: PgTable;
+  /** Undefined where they come from a select. */
+  readonly #rows: readonly Record<string, unknown>[] | undefined;
 
   constructor(config: PgInsertConfig, session: PgSession, dialect: TenantDialect) {
     super(config.table, config.values, session, dialect.asPgDialect, config.withList, config.select, config.overridingSystemValue_);
     this.#table = config.table;
+    this.#rows = config.select === true ? undefined : (config.values as readonly Record<string, unknown>[]);
   }
 
   override onConflictDoNothing(config: { target?: Target; where?: SQL } = {}): this {
@@ -26,7 +30,8 @@ export class TenantInsert extends OpenPgInsert {
   }
 
   override onConflictDoUpdate(config: { target: Target; set: Record<string, unknown> }): this {
-    return super.onConflictDoUpdate({ ...config, target: this.#leading(config.target) });
+    const target = this.#leading(config.target);
+    return super.onConflictDoUpdate({ ...config, target, set: withBoundUpsert(this.#table, this.#rows, target, config.set) });
   }
 
   #tagsOf(column: EncryptedColumn): IndexColumn {

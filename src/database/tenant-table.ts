@@ -1,5 +1,6 @@
 import type { BuildColumns, BuildExtraConfigColumns } from 'drizzle-orm';
 import { type PgColumnBuilderBase, type PgTableExtraConfigValue, type PgTableWithColumns, pgTable } from 'drizzle-orm/pg-core';
+import { bindingsOf, checkBindingKeys } from './binding-rules.ts';
 import { adoptionChecks, withHiddenBuilders, withTagIndexes } from './table-columns.ts';
 import { markTable } from './table-kind.ts';
 import { checkExtras, checkTenantColumns } from './table-rules.ts';
@@ -25,7 +26,8 @@ export type TenantTable<TName extends string, TColumns extends Record<string, Pg
  * @param extra keys and indexes; they lead with tenant_id, for which {@link tenantKey}, {@link uniqueWithinTenant} and
  *   {@link tenantForeignKey} see
  * @throws {ConfigurationError} on a column-level `.primaryKey()`, `.unique()` or `.references()` and on a column named `tenant_id`;
- *   on a key that does not lead with tenant_id when the extras are read: when drizzle-kit or `createTenancy` gets the schema
+ *   on a column bound to its row by one that can't be the id; when the extras are read, which is when drizzle-kit or `createTenancy` gets
+ *   the schema: on a key that does not lead with tenant_id, and on an id of rows that is not the table's key
  * @example
  * ```ts
  * export const products = tenantTable('products', {
@@ -40,11 +42,12 @@ export function tenantTable<TName extends string, TColumns extends Record<string
   extra?: (self: BuildExtraConfigColumns<TName, TenantColumns<TColumns>, 'pg'>) => PgTableExtraConfigValue[],
 ): TenantTable<TName, TColumns> {
   checkTenantColumns(name, columns);
+  const bindings = bindingsOf(name, columns);
   const all = { tenantId: new TenantIdColumnBuilder(), ...withHiddenBuilders(name, columns) };
   const checks = adoptionChecks(name, columns);
-  const table = pgTable(name, all, (self) => [
-    ...withTagIndexes(name, self as never, checkExtras(name, extra?.(self as never) ?? [])),
-    ...checks,
-  ]);
+  const table = pgTable(name, all, (self) => {
+    const extras = checkBindingKeys(name, bindings, checkExtras(name, extra?.(self as never) ?? []));
+    return [...withTagIndexes(name, self as never, extras), ...checks];
+  });
   return markTable(table, 'tenant') as unknown as TenantTable<TName, TColumns>;
 }

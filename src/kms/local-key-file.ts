@@ -1,38 +1,9 @@
-import { type KeyObject, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import * as z from 'zod';
-import { dataKeyFrom } from '../crypto/data-key.ts';
 import { KeyManagerError, TenancyError } from '../errors.ts';
 import { FileLock } from './file-lock.ts';
-import type { KeyProtection } from './key-manager.ts';
-
-/** One key-encryption key of a {@link LocalKeyFile}. */
-export interface LocalKek {
-  readonly id: string;
-  readonly tenantId: string;
-  /** What was asked for; the material lies in a file either way. */
-  readonly requested: KeyProtection;
-  readonly state: 'enabled' | 'disabled' | 'pendingDeletion';
-  readonly createdAt: Date;
-  /** From when the key counts as gone. */
-  readonly deleteAt: Date | undefined;
-  /** Material by version, from 1; the newest wraps. */
-  readonly versions: ReadonlyMap<number, KeyObject>;
-}
-
-const instant = z.iso.datetime().transform((text) => new Date(text));
-const version = z.strictObject({ version: z.int().positive(), material: z.base64().length(44) });
-const kek = z.strictObject({
-  id: z.string().min(1),
-  tenantId: z.string().min(1),
-  requested: z.enum(['software', 'hsm']),
-  state: z.enum(['enabled', 'disabled', 'pendingDeletion']),
-  createdAt: instant,
-  deleteAt: instant.optional(),
-  versions: z.array(version).min(1),
-});
-const document = z.strictObject({ format: z.literal('tenancy.local-keys.v1'), keys: z.array(kek) });
+import { keyDocument, type LocalKek, parseKeyDocument } from './local-key-document.ts';
 
 type Keks = ReadonlyMap<string, LocalKek>;
 
@@ -61,8 +32,8 @@ export class LocalKeyFile {
     try {
       const handle = await open(this.#path, 'r');
       try {
-        const identity = await this.#check(handle);
-        if (this.#read?.identity !== identity) this.#read = { identity, keks: parse(await handle.readFile('utf8'), this.#path) };
+        const { identity, size } = await this.#check(handle);
+        if (this.#read?.identity !== identity) this.#read = { identity, keks: await this.#parse(handle, size) };
         return this.#read.keks;
       } finally {
         await handle.close();
@@ -87,7 +58,8 @@ export class LocalKeyFile {
         const keks = new Map(await this.read());
         const result = change(keks);
         for (const [id, entry] of keks) if (isGone(entry)) keks.delete(id);
-        await this.#replace(serialise(keks), lock);
+        const bytes = keyDocument(keks);
+        await this.#replace(bytes, lock).finally(() => bytes.fill(0));
         return result;
       } finally {
         await lock.release();
@@ -103,7 +75,7 @@ export class LocalKeyFile {
     this.#read = undefined;
   }
 
-  async #check(handle: FileHandle): Promise<string> {
+  async #check(handle: FileHandle): Promise<{ readonly identity: string; readonly size: number }> {
     const { mode, uid, ino, size, mtimeNs } = await handle.stat({ bigint: true });
     if (process.platform !== 'win32') {
       const owner = Number(uid);
@@ -114,18 +86,35 @@ export class LocalKeyFile {
         });
       }
     }
-    return `${ino}:${size}:${mtimeNs}`;
+    return { identity: `${ino}:${size}:${mtimeNs}`, size: Number(size) };
   }
 
-  async #replace(text: Buffer, lock: FileLock): Promise<void> {
+  /** Into memory of our own, which is overwritten: what `readFile` reads into can't be reached. */
+  async #parse(handle: FileHandle, size: number): Promise<Keks> {
+    const bytes = Buffer.alloc(size);
+    try {
+      let end = 0;
+      for (let read = -1; read !== 0 && end < size; end += read) read = (await handle.read(bytes, end, size - end, end)).bytesRead;
+      const keks = parseKeyDocument(bytes.subarray(0, end));
+      if (keks !== undefined) return keks;
+    } finally {
+      bytes.fill(0);
+    }
+    throw new KeyManagerError(`The key file ${this.#path} is damaged or of another version.`, {
+      reason: 'unavailable',
+      retryable: false,
+      hint: 'Restore it from a backup.',
+    });
+  }
+
+  async #replace(bytes: Buffer, lock: FileLock): Promise<void> {
     const draft = `${this.#path}.${randomUUID()}.tmp`;
     const handle = await open(draft, 'wx', 0o600);
     try {
       try {
-        await handle.writeFile(text);
+        await handle.writeFile(bytes);
         await handle.sync();
       } finally {
-        text.fill(0);
         await handle.close();
       }
       await lock.assertHeld();
@@ -152,40 +141,6 @@ export class LocalKeyFile {
 /** Whether a key's time is over: it is then as good as not there, and leaves the file with the next change. */
 export function isGone(entry: LocalKek): boolean {
   return entry.deleteAt !== undefined && entry.deleteAt.getTime() <= Date.now();
-}
-
-function parse(text: string, path: string): Keks {
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    content = undefined;
-  }
-  const parsed = document.safeParse(content);
-  if (!parsed.success) {
-    // Neither parser's words are passed on: they can quote the file.
-    throw new KeyManagerError(`The key file ${path} is damaged or of another version.`, {
-      reason: 'unavailable',
-      retryable: false,
-      hint: 'Restore it from a backup.',
-    });
-  }
-  return new Map(
-    parsed.data.keys.map((entry) => {
-      const versions = new Map(
-        entry.versions.map(({ version: number, material }) => [number, dataKeyFrom(Buffer.from(material, 'base64'))]),
-      );
-      return [entry.id, Object.freeze({ ...entry, deleteAt: entry.deleteAt, versions })] as const;
-    }),
-  );
-}
-
-function serialise(keks: Keks): Buffer {
-  const keys = [...keks.values()].map(({ versions, ...entry }) => ({
-    ...entry,
-    versions: [...versions].map(([number, key]) => ({ version: number, material: key.export().toString('base64') })),
-  }));
-  return Buffer.from(`${JSON.stringify({ format: 'tenancy.local-keys.v1', keys }, undefined, 2)}\n`);
 }
 
 async function exists(path: string): Promise<boolean> {

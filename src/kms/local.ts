@@ -16,7 +16,8 @@ import type {
   KeyProtection,
   WrappedKey,
 } from './key-manager.ts';
-import { isGone, type LocalKek, LocalKeyFile } from './local-key-file.ts';
+import type { LocalKek } from './local-key-document.ts';
+import { isGone, LocalKeyFile } from './local-key-file.ts';
 
 /** Options of {@link localKeyManager}. */
 export interface LocalKeyManagerOptions {

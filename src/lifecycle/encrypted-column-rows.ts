@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres';
-import { columnOverhead, reencryptValue } from '../crypto/column-codec.ts';
+import { type ColumnPlace, columnOverhead, isRowBound, reencryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
 import { CatalogError, DecryptionError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
@@ -23,8 +23,6 @@ export interface RewrittenBatch {
   readonly left: number;
   /** Values that don't open at their place, and so opened before no better: plain bytes that look alike, moved or changed ones. */
   readonly unreadable: number;
-  /** Values that are bound to their row, whose id only the service knows. */
-  readonly bound: number;
 }
 
 /** The columns of a schema's tenant tables that may hold encrypted values. @throws {CatalogError} when such a table has no primary key */
@@ -95,15 +93,11 @@ export async function rewriteBatch(
     ${key.length === 0 ? '' : `order by ${key.join(', ')}`} limit $3`,
     [keys.tenantId, versionBytes(keys.currentVersion), batchSize, ...(beyond === '' ? [] : (after ?? []))],
   );
-  const place = { table: of.table, column: of.column };
   let unreadable = 0;
-  let bound = 0;
   const given = rows.flatMap(({ key: id, value }) => {
-    if ((value[1]! & 1) === 1) {
-      bound += 1;
-      return [];
-    }
-    const renewed = ifReadable(() => reencryptValue(keys, place, value));
+    const renewed = placesOf(of, id, value)
+      .map((place) => ifReadable(() => reencryptValue(keys, place, value)))
+      .find((bytes) => bytes !== undefined);
     if (renewed === undefined) {
       unreadable += 1;
       return [];
@@ -127,7 +121,12 @@ export async function rewriteBatch(
   }
   // Without a key of its own there is one row for a tenant at most.
   const last = rows.length < batchSize || key.length === 0 ? undefined : rows.at(-1)!.key;
-  return { last, rewritten, left: given.length - rewritten, unreadable, bound };
+  return { last, rewritten, left: given.length - rewritten, unreadable };
+}
+
+/** Where a value may belong. One that is bound to its row has the row's id in the primary key, and opens with no other part of it. */
+function placesOf({ table, column }: BytesColumn, key: readonly string[], value: Buffer): readonly ColumnPlace[] {
+  return isRowBound(value) ? key.map((rowId) => ({ table, column, rowId })) : [{ table, column }];
 }
 
 function ifReadable<T>(read: () => T): T | undefined {

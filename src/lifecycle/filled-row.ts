@@ -1,6 +1,7 @@
 import { blindTag } from '../crypto/blind-tag.ts';
-import { type ColumnPlace, decryptValue, encryptValue } from '../crypto/column-codec.ts';
+import { decryptValue, encryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
+import type { BlindIndexValue } from '../database/deferred.ts';
 import { DecryptionError } from '../errors.ts';
 import type { LeftReason } from './column-reports.ts';
 import type { ColumnSite } from './column-site.ts';
@@ -8,9 +9,9 @@ import type { FilledRow, WantingRow } from './site-rows.ts';
 
 /** What a row is to get, encrypted as a service would write it; or why it can't be filled. */
 export function filledRow(keys: TenantKeys, site: ColumnSite, row: WantingRow): FilledRow | LeftReason {
-  const { key, version, plaintext, stored } = row;
+  const { key, version, rowId, plaintext, stored } = row;
   const { column } = site;
-  const place: ColumnPlace = column.place();
+  const place = column.place(rowId ?? undefined);
   if (plaintext === null && stored === null) return 'unconvertible';
   const bytes = plaintext ?? ifReadable(() => decryptValue(keys, place, stored!));
   // What a service could not read back is better left in plaintext.
@@ -24,10 +25,7 @@ export function filledRow(keys: TenantKeys, site: ColumnSite, row: WantingRow): 
   };
 }
 
-function tagOf(
-  keys: TenantKeys,
-  { definition, plaintext }: { readonly definition: Parameters<typeof blindTag>[1]; readonly plaintext: Buffer },
-): Buffer {
+function tagOf(keys: TenantKeys, { definition, plaintext }: BlindIndexValue): Buffer {
   return blindTag(keys, definition, plaintext);
 }
 

@@ -205,12 +205,12 @@ export class KeyRotation {
       kept === undefined || kept.after.length !== of.key.length || kept.after.length === 0 ? undefined : kept.after;
     for (let pass = 1; ; pass++) {
       const whole = after === undefined;
-      const found = { rewritten: 0, left: 0, unreadable: 0, bound: 0 };
+      const found = { rewritten: 0, left: 0, unreadable: 0 };
       do {
         requireGoing(signal, tenantId);
         const startedAt = performance.now();
         const batch = await rows.transaction(async (sql) => await rewriteBatch(sql, keys, of, after, batchSize));
-        for (const count of ['rewritten', 'left', 'unreadable', 'bound'] as const) found[count] += batch[count];
+        for (const count of ['rewritten', 'left', 'unreadable'] as const) found[count] += batch[count];
         rewritten += batch.rewritten;
         after = batch.last;
         await this.#rotations.keep(tenantId, version, name, { after: after ?? [], rewritten });
@@ -220,9 +220,9 @@ export class KeyRotation {
           if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => requireGoing(signal, tenantId));
         }
       } while (after !== undefined);
-      const { unreadable, bound } = found;
-      if (whole && found.rewritten === 0 && found.left === 0) return { remaining: bound, unreadable };
-      if (pass === maxPasses) return { remaining: found.left + found.rewritten + bound, unreadable };
+      const { unreadable } = found;
+      if (whole && found.rewritten === 0 && found.left === 0) return { remaining: 0, unreadable };
+      if (pass === maxPasses) return { remaining: found.left + found.rewritten, unreadable };
       if (found.left > 0) await sleep(200, undefined, { signal }).catch(() => requireGoing(signal, tenantId));
     }
   }

@@ -10,6 +10,8 @@ export interface WantingRow {
   readonly key: readonly string[];
   /** The transaction that made this version of the row: whoever changes the row makes another. */
   readonly version: string;
+  /** The id that its values are bound to it by; null where they are not. */
+  readonly rowId: string | null;
   /** Its plaintext as the codec takes it. With `stored` null too, it is one that the encrypted column can't hold. */
   readonly plaintext: Buffer | null;
   /** Its ciphertext, when it lacks nothing but the tag. */
@@ -56,14 +58,15 @@ export async function readWanting(
   const key = site.key.map(({ name }) => `t.${quoteIdentifier(name)}`);
   const beyond =
     after === undefined ? '' : `and (${key.join(', ')}) > (${site.key.map(({ type }, n) => `$${n + 3}::text::${type}`).join(', ')})`;
-  const { adoption, format, name } = site.column;
+  const { adoption, format, name, rowIdColumn } = site.column;
   const from = adoption && `t.${quoteIdentifier(adoption.column)}`;
   const bytes =
     adoption &&
     from &&
     `case when ${plain} and ${format.plain.exactSql?.(from) ?? 'true'} then ${format.plain.bytesSql(from, adoption.type)} end`;
   return await sql.unsafe<WantingRow[]>(
-    `select json_build_array(${key.map((one) => `${one}::text`).join(', ')}) as key, t.xmin::text as version, ${bytes ?? 'null::bytea'} as plaintext,
+    `select json_build_array(${key.map((one) => `${one}::text`).join(', ')}) as key, t.xmin::text as version,
+      ${rowIdColumn === undefined ? 'null' : `t.${quoteIdentifier(rowIdColumn.name)}`}::text as "rowId", ${bytes ?? 'null::bytea'} as plaintext,
       case when ${untagged} then t.${quoteIdentifier(name)} end as stored
     from ${qualifiedName(site.schema, site.table)} t where t.tenant_id = $1 and (${plain} or ${untagged}) ${beyond}
     ${key.length === 0 ? '' : `order by ${key.join(', ')}`} limit $2`,

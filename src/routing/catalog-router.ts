@@ -108,6 +108,7 @@ export class CatalogRouter implements Router, AsyncDisposable {
     this.#closed = true;
     this.#unsubscribe();
     await this.#pools.close();
+    this.#signers.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { ContextMaster } from '../catalog/context-master.ts';
 import { deriveContextKey } from '../crypto/context-key.ts';
-import { CatalogError } from '../errors.ts';
+import { CatalogError, ClosedError } from '../errors.ts';
 import { contextMasterContext } from '../keys/key-context.ts';
 import type { KeyManagers } from '../kms/key-managers.ts';
 import { ContextSigner } from '../rls/context-token.ts';
@@ -32,6 +32,7 @@ export class ContextSigners {
   readonly #signers = new Map<string, Promise<ContextSigner>>();
   #master: Promise<OpenMaster> | undefined;
   #unwrapped: { readonly keyId: string; readonly ciphertext: Buffer; readonly key: KeyObject } | undefined;
+  #closed = false;
 
   constructor(options: ContextSignersOptions) {
     this.#options = Object.freeze({ ...options });
@@ -40,8 +41,10 @@ export class ContextSigners {
   /**
    * @throws {CatalogError} when the catalog has no master that may sign
    * @throws {KeyManagerError} when the platform's key can't open it
+   * @throws {ClosedError} after `close`
    */
-  signer(place: SignerPlace): Promise<ContextSigner> {
+  async signer(place: SignerPlace): Promise<ContextSigner> {
+    if (this.#closed) throw new ClosedError('A signed context was asked for after close.');
     const name = JSON.stringify([place.clusterId, place.database, place.audience]);
     let signer = this.#signers.get(name);
     if (signer === undefined) {
@@ -51,13 +54,20 @@ export class ContextSigners {
         if (this.#signers.get(name) === signer) this.#signers.delete(name);
       });
     }
-    return signer;
+    return await signer;
   }
 
   /** Masters may have changed: they are read again for the next signer. */
   clear(): void {
     this.#signers.clear();
     this.#master = undefined;
+  }
+
+  /** Lets go of the master and of every key made from it: whoever keeps a closed tenancy keeps no keys. */
+  close(): void {
+    this.#closed = true;
+    this.clear();
+    this.#unwrapped = undefined;
   }
 
   async #make(place: SignerPlace): Promise<ContextSigner> {
@@ -92,7 +102,8 @@ export class ContextSigners {
     // Reading the masters again is cheap, asking the key manager is not: the same wrapped bytes hold the same key.
     if (known !== undefined && known.keyId === newest.keyId && known.ciphertext.equals(newest.wrapped.ciphertext)) return known;
     const key = await this.#options.managers.for(newest.wrapped.provider).unwrap(newest.wrapped, contextMasterContext);
-    this.#unwrapped = { keyId: newest.keyId, ciphertext: newest.wrapped.ciphertext, key };
-    return this.#unwrapped;
+    const opened = { keyId: newest.keyId, ciphertext: newest.wrapped.ciphertext, key };
+    if (!this.#closed) this.#unwrapped = opened;
+    return opened;
   }
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
-import { columnOverhead } from '../crypto/column-codec.ts';
+import { columnOverhead, encryptValue, keyVersionOf } from '../crypto/column-codec.ts';
+import { newDataKey } from '../crypto/data-key.ts';
+import { LocalTenantKeys } from '../crypto/local-tenant-keys.ts';
 import { columnsOf, originalNameOf } from '../database/drizzle-internals.ts';
 import { EncryptedColumn } from '../database/encrypted-column.ts';
 import { isTenantTable } from '../database/table-kind.ts';
@@ -17,8 +19,12 @@ export type EncryptedTarget = Service | { readonly tenancy: Service };
 
 /** What {@link assertEncrypted} tried. */
 export interface EncryptedReport {
-  /** `table.column` of every encrypted column; each was tried. */
+  /** `table.column` of every column that was tried. */
   readonly columns: readonly string[];
+  /** Those that are not bound to their row: values can be swapped between rows of one tenant by who writes past the library. */
+  readonly unbound: readonly string[];
+  /** Those that take over a plaintext column and still write plaintext: there is no ciphertext to try. */
+  readonly plaintext: readonly string[];
   /** Changed or moved ciphertexts, none of which opened. */
   readonly checked: number;
 }
@@ -32,11 +38,12 @@ interface Site {
 
 /**
  * Tries on every encrypted column of the service's schema what somebody could do who writes to the tables past the library: puts a
- * ciphertext of another tenant, table, column or key version into a row, or a shortened one, or one with a bit flipped. Each must be the same
- * {@link DecryptionError}, and audited. For a test after your migrations. It writes into one row of each table, in transactions that are
- * rolled back; only the audit entries stay.
+ * ciphertext of another tenant, table, column, row (where the column is bound to it) or key version into a row, or one whose key is gone, or
+ * a shortened one, or one with a bit flipped. Each must be the same {@link DecryptionError}, and audited. For a test after your migrations. It
+ * writes into one row of each table, two where a column is bound to its row, in transactions that are rolled back; only the audit entries stay.
  *
- * @param tenants two tenants, each with a row in every table that has encrypted columns
+ * @param tenants two tenants, each with a row in every table that has encrypted columns; the first with two where a column is bound to its
+ *   row
  * @throws {IsolationError} listing what opened or was not audited, what could not be tried, or that there is no encrypted column
  * @example
  * ```ts
@@ -48,18 +55,29 @@ interface Site {
 export async function assertEncrypted(target: EncryptedTarget, tenants: readonly [string, string]): Promise<EncryptedReport> {
   const service = 'tenancy' in target ? target.tenancy : target;
   const [own, other] = tenants;
-  const sites = await service.run(own, () => sitesOf(service.db));
+  const all = await service.run(own, () => sitesOf(service.db));
+  const sites = all.filter(({ column }) => column.adoption?.write !== 'plaintext');
   const findings: IsolationFinding[] = [];
-  if (sites.length === 0)
-    findings.push(finding('encrypted-none', 'schema', 'It has no encrypted column.', 'Give the schema that has them.'));
+  if (all.length === 0) findings.push(finding('encrypted-none', 'schema', 'It has no encrypted column.', 'Give the schema that has them.'));
   if (own === other) findings.push(finding('encrypted-untried', 'tenants', 'They are one tenant.', 'Name two.'));
   const ours = await samplesOf(service, own, sites, findings);
   const theirs = await samplesOf(service, other, sites, findings);
+  const bound = sites.filter(({ column }) => column.boundTo !== undefined);
+  const neighbours = await samplesOf(service, own, bound, findings, 1);
   let checked = 0;
   if (findings.length === 0) {
     for (const site of sites) {
-      const moved = sites.filter((from) => from !== site).map((from): Attempt => [`the ciphertext of ${from.label}`, ours.get(from)!]);
-      const attempts: Attempt[] = [[`the ciphertext of tenant ${other}`, theirs.get(site)!], ...moved, ...changedForms(ours.get(site)!)];
+      const moved = sites
+        .filter((from) => from !== site)
+        .map((from): Attempt => [`the ciphertext of ${from.label}`, ours.get(from)!.bytes]);
+      const attempts: Attempt[] = [
+        [`the ciphertext of tenant ${other}`, theirs.get(site)!.bytes],
+        ['one whose key is gone', underLostKey(own, site, ours.get(site)!)],
+        ...moved,
+        ...changedForms(ours.get(site)!.bytes),
+      ];
+      const neighbour = neighbours.get(site);
+      if (neighbour !== undefined) attempts.push(['the ciphertext of another row', neighbour.bytes]);
       checked += attempts.length;
       await rolledBack(service, own, async (db) => await tryAll(db, site, attempts, findings));
     }
@@ -68,7 +86,13 @@ export async function assertEncrypted(target: EncryptedTarget, tenants: readonly
     const lines = findings.map(({ id, location, message, remedy }) => `  ${id} ${location}: ${message} ${remedy}`);
     throw new IsolationError(`Encrypted columns do not hold:\n${lines.join('\n')}`, { findings });
   }
-  return { columns: sites.map(({ label }) => label), checked };
+  const labels = (of: readonly Site[]): readonly string[] => of.map(({ label }) => label);
+  return {
+    columns: labels(sites),
+    unbound: labels(sites.filter((site) => !bound.includes(site))),
+    plaintext: labels(all.filter((site) => !sites.includes(site))),
+    checked,
+  };
 }
 
 type Attempt = readonly [what: string, bytes: Buffer];
@@ -83,19 +107,21 @@ function sitesOf(db: Db): Site[] {
   );
 }
 
-/** A ciphertext of each column, made by the service in a row of the tenant's. */
+/** A ciphertext of each column, made by the service in a row of the tenant's: the first, or of bound columns another. */
 async function samplesOf(
   service: Service,
   tenant: string,
   sites: readonly Site[],
   findings: IsolationFinding[],
-): Promise<ReadonlyMap<Site, Buffer>> {
-  const samples = new Map<Site, Buffer>();
+  nth: 0 | 1 = 0,
+): Promise<ReadonlyMap<Site, Written>> {
+  const samples = new Map<Site, Written>();
   await rolledBack(service, tenant, async (db) => {
     for (const site of sites) {
-      const written = await writeSample(db, site);
-      if (written !== undefined) samples.set(site, written.bytes);
-      else findings.push(finding('encrypted-untried', site.label, `Tenant ${tenant} has no row there.`, 'Insert one before the test.'));
+      const written = await writeSample(db, site, nth);
+      const row = nth === 0 ? 'row' : 'second row';
+      if (written !== undefined) samples.set(site, written);
+      else findings.push(finding('encrypted-untried', site.label, `Tenant ${tenant} has no ${row} there.`, 'Insert one before the test.'));
     }
   });
   return samples;
@@ -105,22 +131,40 @@ interface Written {
   readonly at: string;
   readonly bytes: Buffer;
   readonly value: unknown;
+  /** What a bound column's value is bound to. */
+  readonly rowId: string | undefined;
 }
 
-async function writeSample(db: Db, { table, key, column }: Site): Promise<Written | undefined> {
-  const [row] = (await db.execute(sql`select ctid::text as at from ${table} limit 1`)) as unknown as { at: string }[];
+async function writeSample(db: Db, { table, key, column }: Site, nth = 0): Promise<Written | undefined> {
+  const row = await rowOf(db, table, column, nth);
   if (row === undefined) return undefined;
+  const { condition, rowId } = row;
   const value = sampleOf(column);
   const [written] = await db
     .update(table)
     .set({ [key]: value } as never)
-    .where(sql`ctid = ${row.at}::tid`)
+    .where(condition)
     .returning({ at: sql<string>`ctid::text` });
   const { at } = written as { at: string };
   const [stored] = (await db.execute(
     sql`select ${sql.identifier(column.name)} as bytes from ${table} where ctid = ${at}::tid`,
   )) as unknown as { bytes: Buffer }[];
-  return { at, bytes: stored!.bytes, value };
+  return { at, bytes: stored!.bytes, value, rowId };
+}
+
+interface Row {
+  readonly condition: SQL;
+  readonly rowId: string | undefined;
+}
+
+/** A condition that one row meets; a bound column is written to no other. */
+async function rowOf(db: Db, table: PgTable, { rowIdColumn }: EncryptedColumn, nth: number): Promise<Row | undefined> {
+  if (rowIdColumn === undefined) {
+    const [row] = (await db.execute(sql`select ctid::text as at from ${table} limit 1`)) as unknown as { at: string }[];
+    return row && { condition: sql`ctid = ${row.at}::tid`, rowId: undefined };
+  }
+  const [row] = await db.select({ id: rowIdColumn }).from(table).orderBy(rowIdColumn).limit(1).offset(nth);
+  return row && { condition: eq(rowIdColumn, row.id), rowId: String(row.id) };
 }
 
 /** One of these plaintexts is of every format: text, JSON and bytes; a double and an integer of 8 bytes. */
@@ -130,6 +174,14 @@ function sampleOf({ format }: EncryptedColumn): unknown {
   } catch {
     return format.decode(Buffer.concat([Buffer.alloc(4), Buffer.from(randomUUID().replaceAll('-', ''), 'hex').subarray(0, 4)]));
   }
+}
+
+/** Made for its place, of a version that the tenant has, under a key that nobody has any more. */
+function underLostKey(tenantId: string, { column }: Site, { bytes, rowId }: Written): Buffer {
+  const currentVersion = keyVersionOf(bytes);
+  const dataKeys = new Map([[currentVersion, newDataKey()]]);
+  const keys = new LocalTenantKeys({ tenantId, currentVersion, dataKeys, indexSecret: newDataKey() });
+  return encryptValue(keys, column.place(rowId), column.format.encode(sampleOf(column))!, column.padTo);
 }
 
 /** One flipped bit in each of the format's fields, another key version, a byte less at either end, a byte more. */

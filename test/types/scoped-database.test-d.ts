@@ -2,8 +2,11 @@ import { count, eq, relations } from 'drizzle-orm';
 import { alias, integer, pgTable, pgView, text, union, uuid } from 'drizzle-orm/pg-core';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { describe, expectTypeOf, it } from 'vitest';
+import { blindIndex } from '../../src/database/blind-index.ts';
 import { encryptedBytes } from '../../src/database/encrypted-bytes.ts';
+import { encryptedDate } from '../../src/database/encrypted-date.ts';
 import { encryptedJson } from '../../src/database/encrypted-json.ts';
+import { encryptedNumber } from '../../src/database/encrypted-number.ts';
 import { encryptedText } from '../../src/database/encrypted-text.ts';
 import { referenceTable } from '../../src/database/reference-table.ts';
 import type { ScopedDatabase } from '../../src/database/scoped-database.ts';
@@ -58,6 +61,38 @@ describe('types', () => {
       logo: Buffer | null;
       unnamed: string | null;
     }>();
+  });
+
+  it('a column that is bound to its row has the type of its values, and the row’s id stays as it is declared', () => {
+    const vaults = tenantTable(
+      'vaults',
+      {
+        id: uuid('id')
+          .notNull()
+          .$defaultFn(() => 'made'),
+        secret: encryptedText('secret', { boundTo: 'id', index: blindIndex(), pad: 16 }).notNull(),
+        amount: encryptedNumber('amount', { boundTo: 'id' }),
+        openedAt: encryptedDate({ boundTo: 'id' }),
+        address: encryptedJson<{ city: string }>('address', { boundTo: 'id' }),
+        seal: encryptedBytes('seal', { boundTo: 'id' }),
+      },
+      (t) => [tenantKey(t.id)],
+    );
+    expectTypeOf<typeof vaults.$inferSelect>().toEqualTypeOf<{
+      tenantId: string;
+      id: string;
+      secret: string;
+      amount: number | null;
+      openedAt: Date | null;
+      address: { city: string } | null;
+      seal: Buffer | null;
+    }>();
+    expectTypeOf<{ secret: string }>().toExtend<typeof vaults.$inferInsert>();
+    const rows = db.select({ secret: vaults.secret }).from(vaults);
+    expectTypeOf<Awaited<typeof rows>>().toEqualTypeOf<{ secret: string }[]>();
+    db.update(vaults).set({ secret: 'x', seal: null }).where(eq(vaults.id, 'x'));
+    // @ts-expect-error the key of a column, not a column
+    encryptedText('x', { boundTo: vaults.id });
   });
 
   it('inserts may leave tenantId out', () => {

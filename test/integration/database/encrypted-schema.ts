@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { relations } from 'drizzle-orm';
-import { integer, text } from 'drizzle-orm/pg-core';
+import { bigint, integer, text, uuid, varchar } from 'drizzle-orm/pg-core';
 import { blindIndex } from '../../../src/database/blind-index.ts';
 import { encryptedBytes } from '../../../src/database/encrypted-bytes.ts';
 import { encryptedDate } from '../../../src/database/encrypted-date.ts';
@@ -58,6 +59,41 @@ export const payments = tenantTable(
   (t) => [tenantKey(t.id)],
 );
 
+export const vaults = tenantTable(
+  'vaults',
+  {
+    id: uuid('id')
+      .notNull()
+      .$defaultFn(() => randomUUID()),
+    teamId: integer('team_id'),
+    secret: encryptedText('secret', { boundTo: 'id', pad: 16 }),
+    amount: encryptedNumber('amount', { boundTo: 'id' }),
+    openedAt: encryptedDate('opened_at', { boundTo: 'id' }),
+    profile: encryptedJson<{ readonly city: string }>('profile', { boundTo: 'id' }),
+    seal: encryptedBytes('seal', { boundTo: 'id' }),
+    iban: encryptedText('iban', { boundTo: 'id', index: blindIndex({ normalise: 'alphanumeric' }) }),
+    city: encryptedText('city', { boundTo: 'id', index: blindIndex({ bits: 2 }) }),
+    token: encryptedText('token', { boundTo: 'id' }).$defaultFn(() => `token-${++made}`),
+    touched: encryptedText('touched', { boundTo: 'id', index: blindIndex() }).$onUpdate(() => `touch-${++made}`),
+    free: encryptedText('free'),
+  },
+  (t) => [tenantKey(t.id), uniqueWithinTenant(t.iban)],
+);
+
+export const letters = tenantTable('letters', { id: text('id').notNull(), body: encryptedText('body', { boundTo: 'id' }) }, (t) => [
+  tenantKey(t.id),
+]);
+export const codes = tenantTable(
+  'codes',
+  { id: varchar('id', { length: 3 }).notNull(), body: encryptedText('body', { boundTo: 'id' }) },
+  (t) => [tenantKey(t.id)],
+);
+export const ledgers = tenantTable(
+  'ledgers',
+  { id: bigint('id', { mode: 'bigint' }).notNull(), vaultId: uuid('vault_id'), total: encryptedNumber('total', { boundTo: 'id' }) },
+  (t) => [tenantKey(t.id)],
+);
+
 export const contacts = tenantView('contacts').as((qb) => qb.select().from(vendors));
 
 export const vendorRelations = relations(vendors, ({ many }) => ({ payments: many(payments) }));
@@ -65,7 +101,30 @@ export const paymentRelations = relations(payments, ({ one }) => ({
   vendor: one(vendors, { fields: [payments.vendorId], references: [vendors.id] }),
 }));
 
-export const teamRelations = relations(teams, ({ many }) => ({ people: many(people) }));
+export const teamRelations = relations(teams, ({ many }) => ({ people: many(people), vaults: many(vaults) }));
+export const vaultRelations = relations(vaults, ({ one, many }) => ({
+  team: one(teams, { fields: [vaults.teamId], references: [teams.id] }),
+  ledgers: many(ledgers),
+}));
+export const ledgerRelations = relations(ledgers, ({ one }) => ({
+  vault: one(vaults, { fields: [ledgers.vaultId], references: [vaults.id] }),
+}));
 export const personRelations = relations(people, ({ one }) => ({ team: one(teams, { fields: [people.teamId], references: [teams.id] }) }));
 
-export const schema = { teams, people, vendors, payments, contacts, teamRelations, personRelations, vendorRelations, paymentRelations };
+export const schema = {
+  teams,
+  people,
+  vendors,
+  payments,
+  vaults,
+  letters,
+  codes,
+  ledgers,
+  contacts,
+  teamRelations,
+  personRelations,
+  vendorRelations,
+  paymentRelations,
+  vaultRelations,
+  ledgerRelations,
+};

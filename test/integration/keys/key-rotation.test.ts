@@ -7,6 +7,7 @@ import { tenantTable } from '../../../src/database/tenant-table.ts';
 import { AbortedError, CatalogError, ConfigurationError, DecryptionError } from '../../../src/errors.ts';
 import { urlFor, withClient } from '../../../src/provision/admin-client.ts';
 import { openPostgresPool } from '../../../src/routing/open-postgres-pool.ts';
+import { boundProducts } from '../../support/shop/bound-products.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { poolTiers } from '../../support/shop/pool-tier.ts';
 import * as schema from '../../support/shop/schema.ts';
@@ -32,6 +33,7 @@ beforeAll(async () => {
       { id: 'pool-a', tier: 'pool' },
       { id: 'pool-b', tier: 'pool' },
       { id: 'slow', tier: 'standard' },
+      { id: 'bound', tier: 'pool' },
     ],
   });
   other = await shop.open();
@@ -166,6 +168,49 @@ test('values that do not open at their place stay as they are, are told of, and 
   });
   expect(await shop.control.rotateKeys('slow')).toMatchObject({ step: 'done', rewritten: 52, unreadable: 1 });
   expect(await storedVersions('slow').catch((error: Error) => error.name)).toBe('DecryptionError');
+});
+
+test('values that are bound to their row are rewritten for that row; those of another row’s stay as they are', async () => {
+  const { db } = shop.tenancy;
+  const run = <T>(callback: () => PromiseLike<T>) => shop.tenancy.run('bound', callback);
+  const skus = Array.from({ length: 30 }, (_, n) => `sku-${n}`);
+  await run(() => db.insert(boundProducts).values(skus.map((sku) => ({ sku, stock: 0, supplierIban: `of ${sku}` }))));
+  const wrong = async () =>
+    (await run(() => db.select().from(boundProducts))).filter(({ sku, supplierIban }) => supplierIban !== `of ${sku}`);
+  const stop = new AbortController();
+  await expect(
+    shop.control.rotateKeys('bound', { batchSize: 5, signal: stop.signal, onProgress: ({ done }) => done >= 15 && stop.abort() }),
+  ).rejects.toBeInstanceOf(AbortedError);
+  expect(await wrong()).toEqual([]);
+  expect(await shop.control.rotateKeys('bound')).toMatchObject({
+    resumed: true,
+    version: 2,
+    step: 'done',
+    rewritten: 30,
+    remaining: 0,
+    unreadable: 0,
+    retired: [1],
+  });
+  expect(await storedVersions('bound')).toEqual([2]);
+  expect(await wrong()).toEqual([]);
+
+  const { placement } = await shop.control.tenant('bound');
+  const swap = async () =>
+    await withClient(
+      urlFor(shop.adminUrl, { database: placement!.database }),
+      async (sql) =>
+        await sql`update pool.products a set supplier_iban = b.supplier_iban from pool.products b
+          where a.tenant_id = 'bound' and b.tenant_id = 'bound' and (a.sku, b.sku) in (('sku-1', 'sku-2'), ('sku-2', 'sku-1'))`,
+    );
+  await swap();
+  await expect(wrong()).rejects.toBeInstanceOf(DecryptionError);
+  expect(await shop.control.rotateKeys('bound')).toMatchObject({ version: 3, step: 'done', rewritten: 28, remaining: 0, unreadable: 2 });
+  await expect(wrong()).rejects.toBeInstanceOf(DecryptionError);
+  // They were not made to fit: back in their rows they open, and until then their version is not destroyed.
+  await expect(shop.control.destroyRetiredKey('bound', 2)).rejects.toThrow(/2 values of products.supplier_iban/);
+  await swap();
+  expect(await wrong()).toEqual([]);
+  expect(await shop.control.rotateKeys('bound')).toMatchObject({ version: 4, step: 'done', rewritten: 30, unreadable: 0 });
 });
 
 test('writers go on with the old version until every process that may hold keys can read the new one', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { integer, text, uuid } from 'drizzle-orm/pg-core';
 import { blindIndex } from '../../../src/database/blind-index.ts';
 import { encryptedBytes } from '../../../src/database/encrypted-bytes.ts';
@@ -9,12 +10,14 @@ import { tenantKey } from '../../../src/database/tenant-key.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
 import { uniqueWithinTenant } from '../../../src/database/unique-within-tenant.ts';
 
-/** A table whose columns are taken over, one of each kind, beside one whose index is new; as services declare it in either stage. */
+/** A table whose columns are taken over, one of each kind and one of them bound to its row, beside a bound one whose index is new; as services declare it in either stage. */
 export function customersWriting(write: 'plaintext' | 'encrypted') {
   return tenantTable(
     'customers',
     {
-      id: uuid('id').defaultRandom().notNull(),
+      id: uuid('id')
+        .$defaultFn(() => randomUUID())
+        .notNull(),
       name: text('name').notNull(),
       changes: integer('changes').notNull().default(0),
       note: encryptedText('note_encrypted', { adopt: { from: 'note', write }, pad: 32 }).notNull(),
@@ -22,8 +25,8 @@ export function customersWriting(write: 'plaintext' | 'encrypted') {
       credit: encryptedNumber('credit_encrypted', { adopt: { from: 'credit', write, type: 'numeric' } }),
       bornAt: encryptedDate('born_at_encrypted', { adopt: { from: 'born_at', write } }),
       address: encryptedJson<{ readonly city: string }>('address_encrypted', { adopt: { from: 'address', write } }),
-      photo: encryptedBytes('photo_encrypted', { adopt: { from: 'photo', write } }),
-      iban: encryptedText('iban', { index: blindIndex({ normalise: 'alphanumeric' }) }),
+      photo: encryptedBytes('photo_encrypted', { adopt: { from: 'photo', write }, boundTo: 'id' }),
+      iban: encryptedText('iban', { index: blindIndex({ normalise: 'alphanumeric' }), boundTo: 'id' }),
     },
     (t) => [tenantKey(t.id), uniqueWithinTenant(t.email)],
   );

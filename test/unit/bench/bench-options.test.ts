@@ -3,16 +3,25 @@ import { readBenchOptions } from '../../../bench/bench-options.ts';
 import { planOf } from '../../../bench/plan.ts';
 
 test('nothing is a full run for people', () => {
-  expect(readBenchOptions([])).toEqual({ json: false, quick: false, floors: false, svg: undefined, cases: [], subjects: [] });
+  expect(readBenchOptions([])).toEqual({
+    json: false,
+    quick: false,
+    floors: false,
+    svg: undefined,
+    queries: 50_000,
+    cases: [],
+    subjects: [],
+  });
 });
 
 test('every option is read', () => {
-  const args = ['--json', '--quick', '--floors', '--svg', 'a.svg', '--cases', 'insert,update', '--subjects=raw'];
+  const args = ['--json', '--quick', '--floors', '--svg', 'a.svg', '--queries', '500', '--cases', 'insert,update', '--subjects=raw'];
   expect(readBenchOptions(args)).toEqual({
     json: true,
     quick: true,
     floors: true,
     svg: 'a.svg',
+    queries: 500,
     cases: ['insert', 'update'],
     subjects: ['raw'],
   });
@@ -21,6 +30,7 @@ test('every option is read', () => {
 test('an unknown option, case or subject is refused', () => {
   expect(() => readBenchOptions(['--fast'])).toThrow(TypeError);
   expect(() => readBenchOptions(['--subjects', 'raw,mongo'])).toThrow(/no subject mongo; .*tenancy-row/);
+  for (const queries of ['many', '0', '1.5']) expect(() => readBenchOptions(['--queries', queries])).toThrow(/--queries/);
   expect(() => planOf(false, ['point-selects'])).toThrow(/no case point-selects; .*point-select/);
 });
 
@@ -35,5 +45,15 @@ test('a quick run has every main case at 1 and 32 callers, and needs no document
 
 test('naming cases leaves the others out', () => {
   expect(planOf(false, ['filter-like-leakproof'])).toMatchObject({ direct: [], distant: [], knownTenants: [], documents: true });
-  expect(planOf(false, ['memory', 'insert'])).toMatchObject({ knownTenants: [1_000, 10_000], leakproof: [], documents: false });
+  expect(planOf(false, ['kms-calls', 'value-cost'])).toMatchObject({
+    direct: [],
+    knownTenants: [],
+    encryption: ['value-cost', 'kms-calls'],
+  });
+  expect(planOf(false, ['memory', 'insert'])).toMatchObject({
+    knownTenants: [1_000, 10_000],
+    encryption: [],
+    leakproof: [],
+    documents: false,
+  });
 });

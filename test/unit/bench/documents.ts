@@ -22,6 +22,8 @@ export function benchDocument(changes: Partial<BenchDocument>): BenchDocument {
     besideSlow: [],
     memory: [],
     contextCost: [],
+    planModes: [],
+    encryption: { valueCosts: [] },
     ...changes,
   };
 }

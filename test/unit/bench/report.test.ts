@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { betweenMarkers } from '../../../bench/between-markers.ts';
 import { figures } from '../../../bench/figures.ts';
-import { floorsOf, isMet } from '../../../bench/floors.ts';
+import { isMet } from '../../../bench/floor.ts';
+import { floorsOf } from '../../../bench/floors.ts';
 import { plot } from '../../../bench/plot/plot.ts';
 import { floorsReport, report } from '../../../bench/report.ts';
 import { benchDocument, result } from './documents.ts';
@@ -23,6 +24,7 @@ const document = benchDocument({
   roundTrips: [{ subject: 'tenancy-row', statements: 5, cold: 8, warm: 6 }],
   besideSlow: [{ subject: 'tenancy-row', aloneP99Ms: 2, besideP99Ms: 4 }],
   contextCost: [{ subject: 'tenancy-row', signedP50Ms: 0.12, plainP50Ms: 0.1 }],
+  planModes: [{ case: 'update', lanes: 'cold', rounds: 7, auto: 1_000, generic: 1_500, ratio: 1.5, ratioLow: 1.25, ratioHigh: 2 }],
   memory: [{ tenants: 1_000, heapBytes: 3 * 2 ** 20, rssBytes: 5 * 2 ** 20 }],
 });
 
@@ -33,6 +35,7 @@ test('every subject stands beside drizzle and raw of its own block', () => {
   expect(rows[1]).toEqual(['90', '2.300', '22.222', '1.80', '0.90']);
   expect(lines).toContain("The proxy added 2.04 ms to an echo's round trip.");
   expect(report(document)).toMatch(/1,000 +3\.0 +5\.0/);
+  expect(report(document)).toMatch(/update, cold lanes +1000 +1500 +1\.50× +1\.25 to 2\.00/);
   expect(report(document)).toMatch(/tenancy-row +0\.100 +0\.120 +1\.20×/);
 });
 
@@ -57,6 +60,7 @@ test('the figures hold what was measured and nothing else', () => {
   expect(text).toContain('| `tenancy-row` | 2.30 (1.15×) |');
   expect(text).toContain('| `tenancy-row` | 6 (8) |');
   expect(text).toContain('| `tenancy-row` | 0.100 | 0.120 | 1.20× |');
+  expect(text).toContain('| `update`, cold lanes | 1,000 | 1,500 | 1.50× | 1.25 to 2.00 |');
   expect(text).toContain('Load of the machine before the run: 0.5.');
   expect(text).not.toContain('Filters');
   expect(text).not.toContain('NaN');
@@ -64,11 +68,12 @@ test('the figures hold what was measured and nothing else', () => {
 
 test('only what stands between the markers is replaced', () => {
   const page = 'before\n<!-- figures: written by bench/document.ts -->\nold\n<!-- end of figures -->\nafter\n';
-  const once = betweenMarkers(page, 'new');
+  const once = betweenMarkers(page, 'figures', 'new');
   expect(once).toBe('before\n<!-- figures: written by bench/document.ts -->\n\nnew\n\n<!-- end of figures -->\nafter\n');
-  expect(betweenMarkers(once, 'new')).toBe(once);
-  expect(() => betweenMarkers('no markers', 'new')).toThrow(/must have/);
-  expect(() => betweenMarkers(page + page, 'new')).toThrow(/once each/);
+  expect(betweenMarkers(once, 'figures', 'new')).toBe(once);
+  expect(() => betweenMarkers(page, 'figures of encryption', 'new')).toThrow(/must have .*figures of encryption/);
+  expect(() => betweenMarkers('no markers', 'figures', 'new')).toThrow(/must have/);
+  expect(() => betweenMarkers(page + page, 'figures', 'new')).toThrow(/once each/);
 });
 
 test('the plot has a bar for each subject that was measured, as high as its share, and a line for drizzle', () => {

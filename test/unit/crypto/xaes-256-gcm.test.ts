@@ -29,6 +29,8 @@ describe('Xaes256Gcm', () => {
     const made = Xaes256Gcm.for(key).seal(nonce, plaintext, aad);
     expect(Buffer.concat([made.ciphertext, made.tag]).toString('hex')).toBe(sealed);
     expect(made.commitment.toString('hex')).toBe(commitment);
+    const message = Buffer.concat([Buffer.from('head'), nonce, made.commitment, made.ciphertext, made.tag]);
+    expect(Xaes256Gcm.for(key).openMessage(message, 4, aad)).toEqual(plaintext);
     expect(Xaes256Gcm.for(key).open(nonce, made, aad)).toEqual(plaintext);
   });
 
@@ -74,6 +76,10 @@ describe('Xaes256Gcm', () => {
     expect(cipher.open(nonce, { ...made, tag: made.tag.subarray(0, 4) }, aad)).toBeUndefined();
     expect(cipher.open(nonce, { ...made, commitment: made.commitment.subarray(0, 31) }, aad)).toBeUndefined();
     expect(cipher.open(nonce.subarray(1), made, aad)).toBeUndefined();
+    const message = Buffer.concat([nonce, made.commitment, made.ciphertext, made.tag]);
+    expect(cipher.openMessage(message, 0, aad)).toEqual(plaintext);
+    for (let length = 0; length < message.byteLength; length++)
+      expect(cipher.openMessage(message.subarray(0, length), 0, aad)).toBeUndefined();
     expect(() => cipher.seal(nonce.subarray(12), plaintext, aad)).toThrow(/nonce of 12 bytes/);
     expect(() => Xaes256Gcm.for(createSecretKey(randomBytes(16)))).toThrow(/key of 16 bytes/);
   });

@@ -1,11 +1,12 @@
-import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { randomUUID } from 'node:crypto';
+import { and, eq, inArray, is, isNull, Param, type SQL, sql } from 'drizzle-orm';
 import { alias, customType, type PgTable, text } from 'drizzle-orm/pg-core';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GivenTenantId } from '../../../src/database/deferred.ts';
+import { EncryptedValue, GivenTenantId } from '../../../src/database/deferred.ts';
 import { type Ingredient, ingredient, type Token } from '../../../src/database/shape-key.ts';
 import { ShapeWalk } from '../../../src/database/shape-walk.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
-import { payments, vendors } from '../../integration/database/encrypted-schema.ts';
+import { letters, payments, vaults, vendors } from '../../integration/database/encrypted-schema.ts';
 import { archive, orders, products, suppliers } from '../../integration/database/sample-schema.ts';
 import { ShapeSubject } from '../../support/shape-subject.ts';
 
@@ -61,6 +62,17 @@ describe('kept', () => {
         .update(vendors)
         .set({ iban: `DE${n++}` })
         .where(eq(vendors.iban, `DE${n}`)),
+    'an insert of bound values': (db) => db.insert(letters).values([{ id: `a${n++}`, body: 'x' }, { id: `b${n}` }]),
+    'an update of a bound value': (db) =>
+      db
+        .update(letters)
+        .set({ body: 'x' })
+        .where(and(eq(letters.id, `a${n++}`), isNull(letters.body))),
+    'an upsert of a bound value': (db) =>
+      db
+        .insert(letters)
+        .values({ id: `a${n++}`, body: 'x' })
+        .onConflictDoUpdate({ target: letters.id, set: { body: 'y' } }),
     'an upsert': (db) =>
       db
         .insert(archive)
@@ -81,6 +93,8 @@ describe('not kept', () => {
   const raw = customType<{ data: string }>({ dataType: () => 'text', toDriver: (value) => sql`lower(${value})` as never });
   const cased = tenantTable('cased', { id: text('id'), name: raw('name') });
   const not: Record<string, (db: ShapeSubject['db']) => unknown> = {
+    'placeholders of bound values': (db) =>
+      db.insert(vaults).values({ id: sql.placeholder('id'), profile: sql.placeholder('profile'), token: 'x', touched: 'x' }),
     placeholders: (db) =>
       db
         .select()
@@ -174,6 +188,38 @@ describe('a kept shape', () => {
         expect(compile(subject.db.select().from(aliased).where(eq(aliased.name, 'x'))).textFor('s')).toContain(`from "s"."${name}" "a"`);
       }
     }
+  });
+
+  it('binds each value to the row of its own statement', () => {
+    const rowsOf = ({ params }: ReturnType<typeof compile>) =>
+      params.flatMap((param) => (param instanceof EncryptedValue ? [param.place.rowId] : []));
+    for (const id of ['a', 'b', 'c', 'd']) {
+      expect(
+        rowsOf(
+          compile(
+            subject.db.insert(letters).values([
+              { id, body: 'x' },
+              { id: `${id}2`, body: 'x' },
+            ]),
+          ),
+        ),
+      ).toEqual([id, `${id}2`]);
+      expect(rowsOf(compile(subject.db.update(letters).set({ body: 'x' }).where(eq(letters.id, id))))).toEqual([id]);
+      const upsert = subject.db
+        .insert(letters)
+        .values({ id, body: 'x' })
+        .onConflictDoUpdate({ target: letters.id, set: { body: 'y' } });
+      expect(rowsOf(compile(upsert))).toEqual([id, id]);
+    }
+    expect(subject.dialect.shapes.hits).toBe(6);
+    // A placeholder is no value yet, though JSON would take it for one.
+    const row = { id: randomUUID(), token: 'x', touched: 'x' };
+    const known = () => compile(subject.db.insert(vaults).values({ ...row, profile: { city: 'x' } }));
+    for (let i = 0; i < 3; i += 1) known();
+    const { hits } = subject.dialect.shapes;
+    const filling = compile(subject.db.insert(vaults).values({ ...row, profile: sql.placeholder('profile') }));
+    expect(subject.dialect.shapes.hits).toBe(hits);
+    expect(filling.params.some((param) => is(param, Param))).toBe(true);
   });
 
   it('asks for generated values once a statement', () => {

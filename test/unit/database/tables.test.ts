@@ -1,20 +1,27 @@
+import { randomUUID } from 'node:crypto';
 import { getTableColumns, sql } from 'drizzle-orm';
 import {
+  bigint,
   foreignKey,
   getTableConfig,
   getViewConfig,
   index,
   integer,
+  numeric,
   pgPolicy,
   pgTable,
   primaryKey,
+  serial,
   text,
   unique,
   uniqueIndex,
+  uuid,
+  varchar,
 } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import { Auditor } from '../../../src/audit/auditor.ts';
 import { blindIndex } from '../../../src/database/blind-index.ts';
+import { encryptedJson } from '../../../src/database/encrypted-json.ts';
 import { encryptedNumber } from '../../../src/database/encrypted-number.ts';
 import { encryptedText } from '../../../src/database/encrypted-text.ts';
 import { referenceTable } from '../../../src/database/reference-table.ts';
@@ -75,6 +82,7 @@ describe('tenant tables', () => {
     expect(names(currency!.columns)).toEqual(['currency']);
   });
 
+  const bound = encryptedText('x', { boundTo: 'id' });
   const columns: Record<string, () => unknown> = {
     'a primary key': () => tenantTable('t', { id: integer('id').primaryKey() }),
     'a unique column': () => tenantTable('t', { id: integer('id').unique() }),
@@ -94,6 +102,23 @@ describe('tenant tables', () => {
     'padding that is none': () => encryptedText('x', { pad: 1 }),
     'a column in the place of an index': () => tenantTable('t', { x: encryptedText('x', { index: blindIndex() }), y: text('x_index') }),
     'an index whose name is too long': () => tenantTable('t', { x: encryptedText('x'.repeat(60), { index: blindIndex() }) }),
+    'a row id that is no column': () => tenantTable('t', { x: bound }),
+    'a row id that only every object has': () => tenantTable('t', { x: encryptedText('x', { boundTo: 'toString' }) }),
+    'a row id that may be null': () => tenantTable('t', { id: integer('id'), x: bound }),
+    'a row id that the database makes': () => tenantTable('t', { id: uuid('id').defaultRandom().notNull(), x: bound }),
+    'a row id that is counted up': () => tenantTable('t', { id: serial('id').notNull(), x: bound }),
+    'a row id that is an identity': () => tenantTable('t', { id: integer('id').generatedAlwaysAsIdentity(), x: bound }),
+    'a row id that is computed': () => tenantTable('t', { id: text('id').generatedAlwaysAs(sql`'x'`).notNull(), x: bound }),
+    'a row id that updates change': () =>
+      tenantTable('t', {
+        id: text('id')
+          .notNull()
+          .$onUpdate(() => 'x'),
+        x: bound,
+      }),
+    'a row id that is written in several ways': () => tenantTable('t', { id: numeric('id').notNull(), x: bound }),
+    'a row id that is a list': () => tenantTable('t', { id: text('id').array().notNull(), x: bound }),
+    'a row id that is encrypted': () => tenantTable('t', { id: encryptedText('id').notNull(), x: bound }),
     'an encrypted reference column': () => referenceTable('t', { x: encryptedText('x') }),
   };
   for (const [name, make] of Object.entries(columns))
@@ -120,6 +145,15 @@ describe('tenant tables', () => {
     'a primary key over an index': () =>
       tenantTable('t', { ...base, iban: encryptedText('iban', { index: blindIndex() }) }, (t) => [tenantKey(t.iban)]),
     'a key over an encrypted column': () => tenantTable('t', base, (t) => [uniqueWithinTenant(t.secret)]),
+    'a row id that is no key': () => tenantTable('t', { ...base, x: bound }),
+    'a row id that is a key of others only': () =>
+      tenantTable('t', { ...base, x: bound }, (t) => [tenantKey(t.code), uniqueWithinTenant(t.id)]),
+    'a row id that is a key together with others': () => tenantTable('t', { ...base, x: bound }, (t) => [tenantKey(t.id, t.code)]),
+    'a row id that changes with another table’s row': () =>
+      tenantTable('t', { ...base, x: bound }, (t) => [
+        tenantKey(t.id),
+        tenantForeignKey({ columns: [t.id], foreignColumns: [parents.id], onUpdate: 'cascade' }),
+      ]),
     'a policy of its own': () => tenantTable('t', base, () => [pgPolicy('p')]),
     'a key of columns of two tables': () => tenantTable('t', base, (t) => [tenantKey(t.id, parents.id)]),
   };
@@ -136,6 +170,21 @@ describe('tenant tables', () => {
       ).toThrow(ConfigurationError);
     });
   }
+
+  it('values may be bound to a row by an id that the service makes', () => {
+    const ids = [
+      uuid('id').$defaultFn(() => randomUUID()),
+      text('id'),
+      varchar('id', { length: 9 }),
+      integer('id'),
+      bigint('id', { mode: 'number' }),
+      bigint('id', { mode: 'bigint' }),
+    ];
+    for (const id of ids) {
+      const table = tenantTable('t', { id: id.notNull(), x: encryptedJson('x', { boundTo: 'id' }) }, (t) => [tenantKey(t.id)]);
+      expect(getTableConfig(table).columns.map(({ name }) => name)).toEqual(['tenant_id', 'id', 'x']);
+    }
+  });
 
   it('a schema with an unmarked table is refused', () => {
     expect(() =>

@@ -70,6 +70,24 @@ describe('localKeyManager', () => {
     expect(inspect(error, { depth: 10 })).not.toContain(material.slice(0, 12));
   });
 
+  it('reads a file that somebody formatted anew, and refuses material that stands elsewhere', async () => {
+    const kms = open();
+    const [ref] = [await kms.createKey(software), await kms.createKey(software)];
+    const { key, wrapped } = await kms.generateDataKey(ref, context);
+    const text = await readFile(file, 'utf8');
+    for (const other of [JSON.stringify(JSON.parse(text)), text.replaceAll(':', ' \n\t: '), text.replaceAll('"version":', '"version" :')]) {
+      // Times hold colons too.
+      await writeFile(file, other.replaceAll(/(\d) \n\t: (\d)/g, '$1:$2'));
+      expect((await kms.unwrap(wrapped, context)).equals(key)).toBe(true);
+    }
+    const twice = text.replace('"createdAt"', `"material": "${key.export().toString('base64')}", "createdAt"`);
+    const escaped = text.replace('"material"', '"m\\u0061terial"').replace(/(?<=m.u0061terial": ")[^"]*/, '0'.repeat(44));
+    for (const damaged of [twice, escaped]) {
+      await writeFile(file, damaged);
+      await expect(kms.unwrap(wrapped, context)).rejects.toMatchObject({ reason: 'unavailable', retryable: false });
+    }
+  });
+
   it('maps what the file system says', async () => {
     await writeFile(join(folder, 'plain'), '');
     await expect(localKeyManager({ file: join(folder, 'plain', 'keys.json'), region: 'r' }).createKey(software)).rejects.toMatchObject({
