@@ -10,7 +10,7 @@ import { CompiledQuery } from './compiled-query.ts';
 import { BlindIndexValue, EncryptedValue, executingTenantId } from './deferred.ts';
 import { isAlias, originalNameOf, type Relation, rangeNameOf, schemaOf, subqueryParts } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
-import { encryptedUse, refuseThroughView } from './encrypted-use.ts';
+import { encryptedUse, refuseMappedSql, refuseThroughView } from './encrypted-use.ts';
 import {
   type IndexComparison,
   indexComparison,
@@ -64,6 +64,7 @@ export class Compilation {
   }
 
   #sql(query: SQL, jsonRow = false, chunks: readonly unknown[] = query.queryChunks): void {
+    refuseMappedSql(query);
     const inline = (query as unknown as { shouldInlineParams: boolean }).shouldInlineParams;
     if (inline) this.#inline += 1;
     const comparison = indexComparison(chunks);

@@ -1,8 +1,10 @@
 import { is, type SQL, Table } from 'drizzle-orm';
+import type { PgSelectConfig } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { EncryptedColumnError } from '../errors.ts';
-import { columnsOf } from './drizzle-internals.ts';
+import { columnsOf, orderSelectedFields } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
+import { withoutHiddenColumns } from './hidden-column.ts';
 import { testedForNull } from './raw-fragment.ts';
 
 const defaultHint = 'Select it as a field of its own and compare in the service; in SQL only isNull and isNotNull work on it.';
@@ -42,6 +44,37 @@ export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | u
 }
 
 /**
+ * Refuses SQL whose answer is to be decrypted as a column that is bound to its row, for the same reason.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseMappedSql(expression: SQL): void {
+  const { decoder } = expression as unknown as { decoder: unknown };
+  if (decoder instanceof EncryptedColumn && (decoder as EncryptedColumn).boundTo !== undefined)
+    throw encryptedUse(decoder, 'be mapped from SQL, where the row’s id is missing', 'Select the column itself.');
+}
+
+/**
+ * Refuses a union in which something else stands in the place of a column that is bound to its row, for the same reason: the first select says
+ * how all rows are decrypted.
+ *
+ * @throws {EncryptedColumnError}
+ */
+export function refuseOtherReads(first: PgSelectConfig['fields'], next: PgSelectConfig['fields']): void {
+  const others = withoutHiddenColumns(orderSelectedFields(next));
+  withoutHiddenColumns(orderSelectedFields(first)).forEach(({ field }, i) => {
+    if (!(field instanceof EncryptedColumn) || (field as EncryptedColumn).boundTo === undefined) return;
+    const other: unknown = others[i]?.field;
+    if (other instanceof EncryptedColumn && other.home === field.home && other.name === field.name) return;
+    throw encryptedUse(
+      field,
+      'be united with anything else: it is bound to its row',
+      'Select it from its table in every select of the union.',
+    );
+  });
+}
+
+/**
  * Refuses encrypted columns among fields whose values PostgreSQL is to compare.
  *
  * @throws {EncryptedColumnError}
@@ -55,12 +88,13 @@ export function refuseEncryptedFields(fields: unknown, what: string): void {
 }
 
 /**
- * Refuses an expression that mentions an encrypted column directly. The compiler does so everywhere; this is for selections of a
+ * Refuses an expression that mentions an encrypted column directly, or is decrypted as a bound one. The compiler does so everywhere; this is for selections of a
  * single table, in which drizzle turns columns into bare names first.
  *
  * @throws {EncryptedColumnError}
  */
 export function refuseEncryptedExpression(expression: SQL): void {
+  refuseMappedSql(expression);
   const chunks = expression.queryChunks as readonly unknown[];
   chunks.forEach((chunk, index) => {
     if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index))

@@ -188,6 +188,8 @@ export class ShapeWalk {
   #fieldExpression(expression: SQL): void {
     this.#sql(expression);
     const { decoder } = expression as unknown as { decoder: unknown };
+    // Not every such column takes what SQL answers.
+    if (decoder instanceof EncryptedColumn) throw notCached;
     this.step(ingredient.decoder, decoder === noopDecoder ? token.sameValue : token.decoded);
   }
 

@@ -16,7 +16,7 @@ import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
-import { refuseEncryptedExpression, refuseEncryptedFields } from './encrypted-use.ts';
+import { refuseEncryptedExpression, refuseEncryptedFields, refuseOtherReads } from './encrypted-use.ts';
 import { withoutHiddenColumns } from './hidden-column.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
 import { checkCtes, conjunction, scopeSources, withDerivedReads } from './scoped-sources.ts';
@@ -51,6 +51,8 @@ export class TenantDialect extends OpenPgDialect {
     if (config.setOperators.length === 0) return markScoped(select);
     if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll))
       refuseEncryptedFields(config.fields, 'be compared by a set operation');
+    for (const { rightSelect } of config.setOperators)
+      refuseOtherReads(config.fields, (rightSelect as unknown as { config: PgSelectConfig }).config.fields);
     return markScoped(this.buildSetOperations(select, config.setOperators));
   }
 

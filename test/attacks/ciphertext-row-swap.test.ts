@@ -169,6 +169,46 @@ describe('an id that looks like what stands around it', () => {
     await expect(async () => await runAs('alpha', raw)).rejects.toThrow(
       /letters.body is encrypted and can't be read from raw SQL, where the columns beside it are missing/,
     );
+    const where = eq(letters.id, 'attacker');
+    const mapped: (() => PromiseLike<unknown>)[] = [
+      () =>
+        db
+          .select({ body: sql`body`.mapWith(letters.body) })
+          .from(letters)
+          .where(where),
+      () =>
+        db
+          .select({ body: sql`letters.body`.mapWith(letters.body).as('mapped') })
+          .from(letters)
+          .innerJoin(teams, eq(teams.id, 1))
+          .where(where),
+      () =>
+        db
+          .delete(letters)
+          .where(where)
+          .returning({ body: sql`body`.mapWith(letters.body) }),
+    ];
+    const united = [sql<string>`body`, vaults.free].map((other) => () => {
+      const rest = db.select({ body: other }).from(letters).leftJoin(vaults, eq(vaults.id, mine)).where(where);
+      return db
+        .select({ body: letters.body })
+        .from(letters)
+        .unionAll(rest as never);
+    });
+    for (const read of united)
+      await expect(async () => await runAs('alpha', read)).rejects.toThrow(
+        /letters.body is encrypted and can't be united with anything else/,
+      );
+    // Whether or not the shape of the statement was met with another column's mapping.
+    for (let turn = 0; turn < 3; turn += 1)
+      await runAs('alpha', () =>
+        db
+          .select({ body: sql`body`.mapWith(String) })
+          .from(letters)
+          .where(where),
+      );
+    for (const read of mapped)
+      await expect(async () => await runAs('alpha', read)).rejects.toThrow(/letters.body is encrypted and can't be mapped/);
   });
 
   it('is an id like any other', async () => {

@@ -285,6 +285,41 @@ describe('a plaintext column that is taken over', () => {
     });
   });
 
+  it('may be bound to its row', async () => {
+    const of = (write: 'plaintext' | 'encrypted') =>
+      tenantTable(
+        'letters_of',
+        { id: integer('id').notNull(), body: encryptedText('body_encrypted', { boundTo: 'id', adopt: { from: 'body', write } }) },
+        (t) => [tenantKey(t.id)],
+      );
+    const [reading, writing] = [{ letters: of('plaintext') }, { letters: of('encrypted') }];
+    const [both, enc] = [world.scopedBy(reading).db, world.scopedBy(writing).db];
+    await world.admin.unsafe(
+      'create table pool.letters_of (tenant_id text, id integer, body text, body_encrypted bytea, primary key (tenant_id, id))',
+    );
+    await runAs('alpha', async () => {
+      await both.insert(reading.letters).values({ id: 1, body: 'one' });
+      await enc.insert(writing.letters).values([{ id: 2, body: 'two' }, { id: 3 }]);
+      const bodies = async () => (await enc.select().from(writing.letters).orderBy(writing.letters.id)).map(({ body }) => body);
+      expect(await bodies()).toEqual(['one', 'two', null]);
+      await enc.update(writing.letters).set({ body: 'ONE' }).where(eq(writing.letters.id, 1));
+      await both
+        .insert(reading.letters)
+        .values({ id: 3 })
+        .onConflictDoUpdate({ target: reading.letters.id, set: { body: 'three' } });
+      expect(await bodies()).toEqual(['ONE', 'two', 'three']);
+      expect(await world.admin.unsafe('select id, body from pool.letters_of order by id')).toEqual([
+        { id: 1, body: null },
+        { id: 2, body: null },
+        { id: 3, body: 'three' },
+      ]);
+      await world.admin.unsafe(
+        'update pool.letters_of set body_encrypted = (select body_encrypted from pool.letters_of where id = 2) where id = 1',
+      );
+      await expect(bodies()).rejects.toThrow(/can't be decrypted/);
+    });
+  });
+
   it('reads plaintext from its own column only while the declaration says so', async () => {
     const { encrypting: enc } = services();
     const after = {
@@ -293,9 +328,19 @@ describe('a plaintext column that is taken over', () => {
       ]),
     };
     await runAs('alpha', async () => {
-      await world.admin.unsafe(`insert into pool.patients (tenant_id, id, note_encrypted) values ('alpha', 1, '\\x00666f72676564')`);
-      // Who writes to the table while a column is taken over can write plaintext: into either column.
+      const forge = async (column: string, value: string) => {
+        await world.admin.unsafe('truncate pool.patients cascade');
+        await world.admin.unsafe(`insert into pool.patients (tenant_id, id, ${column}) values ('alpha', 1, ${value})`);
+      };
+      // Who writes to the table while a column is taken over can write plaintext, but not where ciphertext is kept.
+      await forge('note', `'forged'`);
       expect(await enc.select({ note: encrypting.patients.note }).from(encrypting.patients)).toEqual([{ note: 'forged' }]);
+      for (const bytes of ['666f72676564', '00666f72676564', '0100666f72676564']) {
+        await forge('note_encrypted', `'\\x${bytes}'`);
+        await expect(enc.select({ note: encrypting.patients.note }).from(encrypting.patients)).rejects.toThrow(/can't be decrypted/);
+      }
+      await forge('note', `'forged'`);
+      await world.admin.unsafe(`update pool.patients set note = null, note_encrypted = '\\x00666f72676564'`);
       const { db } = world.scopedBy(after);
       await expect(db.select({ note: after.patients.note }).from(after.patients)).rejects.toThrow(/can't be decrypted/);
     });
