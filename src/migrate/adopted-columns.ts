@@ -1,7 +1,9 @@
 import { MigrationError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
+import type { SqlToken } from '../sql/sql-tokenizer.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { MigrationTarget } from './migration-target.ts';
+import { isWord, sqlStatements } from './sql-statements.ts';
 
 /** A plaintext column that an encrypted one is taking over and that may still hold values. */
 export interface AdoptedColumn {
@@ -47,8 +49,36 @@ export async function refuseLostPlaintext(
     [JSON.stringify(before)],
   );
   const [found] = rows as Pick<AdoptedColumn, 'table' | 'column'>[];
-  if (found === undefined) return;
-  throw new MigrationError(`Migrating ${target.key} drops ${found.table}.${found.column}, which may still hold values in plaintext.`, {
+  if (found !== undefined) throw lostPlaintext(target, found);
+}
+
+/**
+ * Refuses a statement that would drop such a column outside a transaction, where nothing could be taken back.
+ *
+ * @throws {MigrationError} naming table and column
+ */
+export function refuseUnguardedDrop(sql: string, target: MigrationTarget, adopted: readonly AdoptedColumn[]): void {
+  if (adopted.length === 0) return;
+  for (const { tokens } of sqlStatements(sql)) {
+    if (!isWord(tokens[0], 'alter') || !isWord(tokens[1], 'table')) continue;
+    const dropped = tokens.flatMap((token, n) => (isWord(token, 'drop') ? [nameOf(tokens.slice(n + 1).find(isNoKeyword))] : []));
+    const found = adopted.find(({ column }) => dropped.includes(column));
+    if (found !== undefined) throw lostPlaintext(target, found);
+  }
+}
+
+function isNoKeyword(token: SqlToken): boolean {
+  return !isWord(token, 'column', 'if', 'exists');
+}
+
+/** The name that a token stands for, in PostgreSQL's way. */
+function nameOf(token: SqlToken | undefined): string | undefined {
+  if (token === undefined) return undefined;
+  return token.text.startsWith('"') ? token.text.slice(1, -1).replaceAll('""', '"') : token.text.toLowerCase();
+}
+
+function lostPlaintext(target: MigrationTarget, found: Pick<AdoptedColumn, 'table' | 'column'>): MigrationError {
+  return new MigrationError(`Migrating ${target.key} drops ${found.table}.${found.column}, which may still hold values in plaintext.`, {
     tenantId: target.tenantId,
     hint: 'Run `tenancy columns backfill` and `tenancy columns contract` first: then nothing can be lost with it.',
   });

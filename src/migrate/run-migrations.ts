@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type MigrationBuilder, runner } from 'node-pg-migrate';
 import type { ClientBase, QueryConfig, QueryResult } from 'pg';
 import { MigrationError } from '../errors.ts';
-import { type AdoptedColumn, refuseLostPlaintext, uncontractedColumns } from './adopted-columns.ts';
+import { type AdoptedColumn, refuseLostPlaintext, refuseUnguardedDrop, uncontractedColumns } from './adopted-columns.ts';
 import { refuseExposedTables } from './exposure.ts';
 import type { MigrationSession } from './migration-session.ts';
 import { type Migration, type MigrationActions, type MigrationSource, migrationsTable } from './migration-source.ts';
@@ -98,6 +98,7 @@ class MigrationRun {
     if (this.#building !== undefined) await this.#checkOwnQuery(text, this.#building);
     else if (/^(?:COMMIT|ROLLBACK);?$/.test(text)) return this.#end(text);
     await this.#session.renewIfOld();
+    if (!this.#session.inTransaction) refuseUnguardedDrop(text, this.#target, this.#before.adopted);
     if (values !== undefined || typeof query !== 'string' || this.#session.inTransaction) return this.#session.query(query, values);
     return this.#queryOutsideTransaction(query);
   }

@@ -35,9 +35,13 @@ it.each([
     'after renaming it and its table',
     'alter table notes rename note to n; alter table notes rename to texts; alter table texts drop column n;',
   ],
+  [
+    'outside a transaction',
+    'create index concurrently i on notes (id); alter table only notes drop constraint notes_note_adopting, drop column if exists "note";',
+  ],
   ['and makes another of its name', `${dropping} alter table notes add column note text;`],
 ])('refuses a migration that drops a plaintext column %s before it is contracted', async (what, sql) => {
-  const target = await adoptingTenant(`drop-${what.length}`);
+  const target = await adoptingTenant(`drop-${what.replaceAll(/[^a-z]/g, '').slice(0, 20)}`);
   const report = await migrateTarget(target, await source(sql), workshop.options());
   expect(report).toMatchObject({ outcome: 'failed', applied: [] });
   expect(report.error).toMatchObject({ code: 'MIGRATION', message: expect.stringContaining('drops notes.note') });
