@@ -4,6 +4,7 @@ import type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 import type { AuditVerifyReport } from './audit/audit-finding.ts';
 import type { Cluster } from './catalog/cluster.ts';
 import type { Placement } from './catalog/placement.ts';
+import type { ColumnPlane } from './lifecycle/column-plane.ts';
 import type {
   KeyMoveOptions,
   KeyMoveReport,
@@ -236,6 +237,8 @@ export interface ControlPlane extends AsyncDisposable {
    * @throws {KeyManagerError} when the platform's key manager is away
    */
   verifyShredCertificate(certificate: unknown): Promise<boolean>;
+  /** Encrypted columns of tables that have rows already. */
+  readonly columns: ColumnPlane;
   /**
    * Audit entries, newest first; 100 unless the filter says how many.
    *

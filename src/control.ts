@@ -17,6 +17,8 @@ import type { ControlPlane, InitReport, TenantDetails } from './control-plane.ts
 import { ClosedError, ConfigurationError } from './errors.ts';
 import type { KeyManager } from './kms/key-manager.ts';
 import { KeyManagers } from './kms/key-managers.ts';
+import { ColumnLife } from './lifecycle/column-life.ts';
+import type { ColumnPlane } from './lifecycle/column-plane.ts';
 import { ContextRotation } from './lifecycle/context-rotation.ts';
 import { KeyLife } from './lifecycle/key-life.ts';
 import { MigrationPlane } from './lifecycle/migration-plane.ts';
@@ -43,6 +45,21 @@ export type { AuditFilter, AuditListFilter } from './audit/audit-filter.ts';
 export type { AuditFinding, AuditFindingKind, AuditVerifyReport } from './audit/audit-finding.ts';
 export { readAnchors } from './audit-store/read-anchors.ts';
 export type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from './control-plane.ts';
+export type { ColumnPlane } from './lifecycle/column-plane.ts';
+export type {
+  ColumnBackfill,
+  ColumnBackfillOptions,
+  ColumnBackfillProgress,
+  ColumnBackfillReport,
+  ColumnContract,
+  ColumnContractOptions,
+  ColumnContractReport,
+  ColumnScope,
+  ColumnStatus,
+  LeftReason,
+  LeftRow,
+  TenantColumns,
+} from './lifecycle/column-reports.ts';
 export type {
   KekStatus,
   KeyMoveOptions,
@@ -112,6 +129,7 @@ interface Opened {
   readonly onboarding: Onboarding;
   readonly rotation: ContextRotation;
   readonly keyLife: KeyLife;
+  readonly columnLife: ColumnLife;
   readonly auditor: Auditor;
 }
 
@@ -138,6 +156,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 }
 
 class WiredControlPlane implements ControlPlane {
+  readonly columns: ColumnPlane = Object.freeze({
+    status: async (...[scope]: Parameters<ColumnPlane['status']>) => await (await this.#open()).columnLife.status(scope),
+    backfill: async (...[options]: Parameters<ColumnPlane['backfill']>) => await (await this.#open()).columnLife.backfill(options),
+    contract: async (...[options]: Parameters<ColumnPlane['contract']>) => await (await this.#open()).columnLife.contract(options),
+  });
   readonly #options: ControlPlaneOptions;
   readonly #managers: KeyManagers;
   readonly #tiers: Tiers;
@@ -359,6 +382,7 @@ class WiredControlPlane implements ControlPlane {
       onboarding,
       rotation: new ContextRotation({ keyStore, credentials, keys, authority, owners, auditor }),
       keyLife: new KeyLife({ catalog, tenants, managers, platformKeys: keys, owners, auditor, catalogUrl, keyStore, credentials }),
+      columnLife: new ColumnLife({ catalog, tenants, managers, owners, auditor, catalogUrl }),
       auditor,
     };
   }

@@ -37,6 +37,7 @@ const cliConfigSchema = z.strictObject({
     )
     .min(1),
   migrations: z.strictObject({ directory: z.string().min(1), reference: z.string().min(1).exactOptional() }).exactOptional(),
+  schema: z.string().min(1).exactOptional(),
   kms: z.array(keyManagerConfigSchema).min(1),
   tiers: z
     .record(
@@ -113,6 +114,7 @@ export async function readCliConfig(path: string, env: Readonly<Record<string, s
   return Object.freeze({
     ...config,
     ...(config.migrations === undefined ? {} : { migrations: absolute(config.migrations, folder) }),
+    ...(config.schema === undefined ? {} : { schema: resolve(folder, config.schema) }),
     kms: config.kms.map((kms) => withAbsolutePaths(kms, folder)),
     secrets: secretsOf(
       [config.catalog.adminUrl, ...config.clusters.map((cluster) => cluster.adminUrl)],

@@ -6,6 +6,9 @@ import { addAuditList } from './commands/audit-list.ts';
 import { addAuditProbe } from './commands/audit-probe.ts';
 import { addAuditTail } from './commands/audit-tail.ts';
 import { addAuditVerify } from './commands/audit-verify.ts';
+import { addColumnsBackfill } from './commands/columns-backfill.ts';
+import { addColumnsContract } from './commands/columns-contract.ts';
+import { addColumnsStatus } from './commands/columns-status.ts';
 import { addInit } from './commands/init.ts';
 import { addKeysContext } from './commands/keys-context.ts';
 import { addKeysDestroy } from './commands/keys-destroy.ts';
@@ -114,6 +117,8 @@ function program(session: CliSession, { stdout, stderr, version = '0.0.0' }: Run
     addKeysDestroy,
   ];
   for (const add of keyCommands) add(keys, session);
+  const columns = root.command('columns').description('encrypt columns of tables that have rows already');
+  for (const add of [addColumnsStatus, addColumnsBackfill, addColumnsContract]) add(columns, session);
   const audit = root.command('audit').description('read and check the audit log');
   for (const add of [addAuditList, addAuditTail, addAuditExport, addAuditVerify, addAuditProbe]) add(audit, session);
   return root;

@@ -154,10 +154,7 @@ export class EncryptedColumnBuilder<TName extends string = string, TData = unkno
 
   readonly #options: IndexedColumnOptions;
 
-  /**
-   * @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or both `adopt` and
-   *   `boundTo` are given
-   */
+  /** @throws {ConfigurationError} when the padding is none, the index one that the type of the values can't have, or the adoption none */
   constructor(name: TName, format: PlaintextFormat<TData>, options: IndexedColumnOptions = {}) {
     super(name, {}, { dataType: () => 'bytea' });
     if (options.pad !== undefined) requirePadding(options.pad);

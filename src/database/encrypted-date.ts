@@ -27,7 +27,12 @@ export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: 
     {
       expects: 'a valid Date',
       encode,
-      plain: { type: 'timestamp with time zone', toDriver: (value) => (value as Date).toISOString(), bytesSql: timeBytesSql },
+      plain: {
+        type: 'timestamp with time zone',
+        toDriver: (value) => (value as Date).toISOString(),
+        bytesSql: timeBytesSql,
+        exactSql: (expression) => `pg_catalog.isfinite(${expression})`,
+      },
       decode: (plaintext) => {
         const date = new Date(plaintext.byteLength === length ? Number(plaintext.readBigInt64BE()) : Number.NaN);
         if (Number.isNaN(date.getTime())) throw new DecryptionError('An encrypted date is no date.', formatFailure);

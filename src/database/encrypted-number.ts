@@ -30,6 +30,7 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
         type: 'double precision',
         toDriver: (value) => value,
         bytesSql: (expression) => `pg_catalog.float8send((${expression})::float8)`,
+        exactSql,
       },
       decode: (plaintext) => {
         const value = plaintext.byteLength === length ? plaintext.readDoubleBE() : Number.NaN;
@@ -41,6 +42,13 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
     },
     options,
   );
+}
+
+/** Whether the decimal that a double is written as is the one that was there; beyond the bounds PostgreSQL refuses to make a double. */
+function exactSql(expression: string): string {
+  const decimal = `(${expression})::text::numeric`;
+  return `case when ${decimal} = 0 or abs(${decimal}) between 4.9406564584124654e-324 and 1.7976931348623157e308
+    then (${expression})::float8::text::numeric = ${decimal} else false end`;
 }
 
 function encode(value: unknown): Buffer | undefined {

@@ -24,6 +24,8 @@ export interface PlainColumn {
   toDriver(value: unknown): unknown;
   /** SQL for the bytes that `encode` makes of a value: of the same value the same, so that `decode` reads them. */
   bytesSql(expression: string, type: string): string;
+  /** SQL that is false of a value that `bytesSql` can't take, or would change for those who read it exactly. It holds for all unless given. */
+  exactSql?(expression: string): string;
 }
 
 /** Text in UTF-8, whatever the database's encoding. */

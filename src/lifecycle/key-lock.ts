@@ -3,7 +3,7 @@ import { withClient } from '../provision/admin-client.ts';
 import { advisoryLockKey } from '../sql/advisory-lock.ts';
 
 /**
- * Runs a callback while no other process provisions a tenant or changes its keys. The lock belongs to a session of its own, so that a
+ * Runs a callback while no other process provisions a tenant, changes its keys or encrypts its columns. The lock belongs to a session of its own, so that a
  * process that dies lets it go.
  *
  * @param catalogUrl the catalog's database, reached directly
@@ -14,11 +14,14 @@ export async function withKeyLock<T>(catalogUrl: string, tenantId: string, callb
     const [row] = await sql<{ locked: boolean }[]>`
       select pg_catalog.pg_try_advisory_lock(${advisoryLockKey('provision', tenantId)}::bigint) as locked`;
     if (row?.locked !== true) {
-      throw new CatalogError(`The keys of tenant "${tenantId}" are being changed by another process, or it is being provisioned.`, {
-        tenantId,
-        retryable: true,
-        hint: 'Wait for that to end.',
-      });
+      throw new CatalogError(
+        `The keys or columns of tenant "${tenantId}" are being changed by another process, or it is being provisioned.`,
+        {
+          tenantId,
+          retryable: true,
+          hint: 'Wait for that to end.',
+        },
+      );
     }
     return await callback();
   });

@@ -60,7 +60,11 @@ export async function followed(
 /** @throws {AbortedError} when the signal has fired */
 export function requireGoing(signal: AbortSignal | undefined, tenantId?: string): void {
   if (signal?.aborted !== true) return;
-  throw new AbortedError('Work on keys was aborted.', { tenantId, cause: signal.reason, hint: 'Run it again: it goes on from there.' });
+  throw new AbortedError('Work on keys or columns was aborted.', {
+    tenantId,
+    cause: signal.reason,
+    hint: 'Run it again: it goes on from there.',
+  });
 }
 
 /** @throws {CatalogError} when a tenant is not active or suspended */

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type MigrationBuilder, runner } from 'node-pg-migrate';
 import type { ClientBase, QueryConfig, QueryResult } from 'pg';
 import { MigrationError } from '../errors.ts';
+import { type AdoptedColumn, refuseLostPlaintext, refuseUnguardedDrop, uncontractedColumns } from './adopted-columns.ts';
 import { refuseExposedTables } from './exposure.ts';
 import type { MigrationSession } from './migration-session.ts';
 import { type Migration, type MigrationActions, type MigrationSource, migrationsTable } from './migration-source.ts';
@@ -28,7 +29,8 @@ export async function runMigrations(
   target: MigrationTarget,
   onStart: (migration: Migration) => void,
 ): Promise<void> {
-  const run = new MigrationRun(session, target, await referenceFingerprint(session), onStart);
+  const before = { reference: await referenceFingerprint(session), adopted: await uncontractedColumns(session, target) };
+  const run = new MigrationRun(session, target, before, onStart);
   await runner({
     dbClient: run as unknown as ClientBase,
     // The files were read once, for all targets. The runner lists a directory all the same, so it is shown one file, which stands for
@@ -58,20 +60,26 @@ interface RunnerUnit {
   readonly actions: MigrationActions & { readonly down: false };
 }
 
+/** What there was before the first migration, to compare with before each COMMIT. */
+interface Before {
+  readonly reference: string;
+  readonly adopted: readonly AdoptedColumn[];
+}
+
 /** What the runner takes for a client: the session, with the rules of a migration put between. */
 class MigrationRun {
   readonly #session: MigrationSession;
   readonly #target: MigrationTarget;
-  readonly #reference: string;
+  readonly #before: Before;
   readonly #onStart: (migration: Migration) => void;
   /** The builder whose `up` is under way, for queries that the migration itself sends. */
   #building: MigrationBuilder | undefined;
   #enumValueAdded = false;
 
-  constructor(session: MigrationSession, target: MigrationTarget, reference: string, onStart: (migration: Migration) => void) {
+  constructor(session: MigrationSession, target: MigrationTarget, before: Before, onStart: (migration: Migration) => void) {
     this.#session = session;
     this.#target = target;
-    this.#reference = reference;
+    this.#before = before;
     this.#onStart = onStart;
   }
 
@@ -90,6 +98,7 @@ class MigrationRun {
     if (this.#building !== undefined) await this.#checkOwnQuery(text, this.#building);
     else if (/^(?:COMMIT|ROLLBACK);?$/.test(text)) return this.#end(text);
     await this.#session.renewIfOld();
+    if (!this.#session.inTransaction) refuseUnguardedDrop(text, this.#target, this.#before.adopted);
     if (values !== undefined || typeof query !== 'string' || this.#session.inTransaction) return this.#session.query(query, values);
     return this.#queryOutsideTransaction(query);
   }
@@ -130,7 +139,8 @@ class MigrationRun {
   async #end(text: string): Promise<QueryResult> {
     if (text.startsWith('COMMIT') && this.#session.inTransaction) {
       await refuseExposedTables(this.#session, this.#target);
-      await refuseSharedChanges(this.#session, this.#target, this.#reference);
+      await refuseSharedChanges(this.#session, this.#target, this.#before.reference);
+      await refuseLostPlaintext(this.#session, this.#target, this.#before.adopted);
     }
     return this.#session.query(text);
   }

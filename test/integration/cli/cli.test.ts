@@ -163,6 +163,40 @@ describe('the CLI as it is installed, on PostgreSQL', () => {
     }
   });
 
+  test('columns takes a plaintext column over, in every tier, by the services’ schema module', async () => {
+    await world.migration(
+      '0003_adopting',
+      `alter table products add column contact text, add column contact_encrypted bytea,
+        add constraint products_contact_adopting check (num_nonnulls(contact, contact_encrypted) <= 1);`,
+    );
+    expect(await json('migrate', 'up')).toMatchObject({ code: 0 });
+    await world.asSuperuser(shared(), `update corner_shop.products set contact = 'UNTOLD-CONTACT'`);
+    const module = await world.write(
+      'schema.mjs',
+      `import { encryptedText, tenantTable } from './package/dist/index.js';
+      export const products = tenantTable('products', { contact: encryptedText('contact_encrypted', { adopt: { from: 'contact', write: 'encrypted' } }) });`,
+    );
+    const schema = ['--schema', module];
+    expect(await run('columns', 'status')).toMatchObject({ code: 2, stderr: expect.stringContaining('--schema') });
+    expect(await run('columns', 'contract', ...schema, '--tenant', 'corner-shop')).toMatchObject({ code: 4 });
+    expect(await run('columns', 'status', ...schema)).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/^corner-shop +products\.contact_encrypted +contact, writes encrypted +1 +0 +0 +no$/m),
+    });
+    const filled = await run('columns', 'backfill', ...schema, '--batch', '10', '--rows', '1000');
+    expect(filled).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^corner-shop +products\.contact_encrypted +1 +0 +0 +0 +0 +0$/m),
+    });
+    expect(await json('columns', 'contract', ...schema)).toMatchObject({ code: 0, errors: [], result: { failed: 0 } });
+    const { code, stdout } = await run('columns', 'status', ...schema);
+    expect(code).toBe(0);
+    expect(stdout.match(/ yes$/gm)).toHaveLength(stdout.trim().split('\n').length - 1);
+    const [row] = await world.asSuperuser(shared(), 'select contact, octet_length(contact_encrypted) as length from corner_shop.products');
+    expect(row).toEqual({ contact: null, length: 'UNTOLD-CONTACT'.length + 78 });
+    expect(world.cli.written.join('')).not.toContain('UNTOLD-CONTACT');
+  });
+
   test('verify ends with 0 while every defence stands and with 3 when one was taken down', async () => {
     const green = await run('verify');
     expect(green).toMatchObject({ code: 0, stderr: '' });

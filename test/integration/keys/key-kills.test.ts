@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { inspect } from 'node:util';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DecryptionError } from '../../../src/errors.ts';
@@ -8,13 +5,12 @@ import { Seeded } from '../../support/seeded.ts';
 import { boundProducts } from '../../support/shop/bound-products.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
 import { products } from '../../support/shop/schema.ts';
-import type { KeyWork } from './fixtures/key-work.ts';
+import { killableWork } from './killable-work.ts';
 
 const rows = 40;
-const fixture = join(import.meta.dirname, 'fixtures/key-work.ts');
 let shop: Shop;
 let other: Shop['tenancy'];
-let files: KeyWork['files'];
+let work: ReturnType<typeof killableWork>;
 
 beforeAll(async () => {
   const compliance = { data_residency: ['us-east-1', 'eu-west-1'] };
@@ -27,7 +23,7 @@ beforeAll(async () => {
     ],
   });
   other = await shop.open();
-  files = shop.keyManagers().map((manager) => ({ file: /\((.*), /.exec(inspect(manager))![1]!, region: manager.region }));
+  work = killableWork(shop);
   for (const tenant of ['acme', 'initech', 'bound']) {
     await shop.tenancy.run(tenant, async () => {
       await shop.tenancy.db
@@ -41,23 +37,6 @@ afterAll(async () => await shop?.close());
 /** The values of one tenant are bound to their rows. */
 function tableOf(tenant: string) {
   return tenant === 'bound' ? boundProducts : products;
-}
-
-/** @returns the exit code, or null when it was killed */
-async function work(job: Pick<KeyWork, 'tenant' | 'what' | 'diesAt'>): Promise<number | null> {
-  const child = spawn(process.execPath, ['--import', 'tsx', fixture, JSON.stringify({ ...job, control: shop.controlOptions, files })], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => child.on('close', (...end) => resolve(end)));
-  if (signal === 'SIGKILL') return null;
-  // Whoever died a moment ago may hold its lock for as long as the server needs to notice.
-  if (code !== 0 && code !== 3 && !/being changed by another process/.test(stderr))
-    throw new Error(`The process ended with ${code}: ${stderr}`);
-  return code;
 }
 
 /** Two services read every row and write rows of their own all the time; what one last wrote is what is there. */

@@ -10,7 +10,7 @@ import { FakeControlPlane } from './fake-control-plane.ts';
 
 export const password = 'correct-horse-battery';
 
-const config = `
+export const config = `
 catalog:
   adminUrl: postgres://admin:\${ADMIN_PASSWORD}@db.example:5432/postgres
 clusters:

@@ -3,6 +3,8 @@ import type { AuditFilter, AuditListFilter } from '../../../../src/audit/audit-f
 import type { AuditVerifyReport } from '../../../../src/audit/audit-finding.ts';
 import type { ChangeOptions, ControlPlane, InitReport, TenantDetails, TenantFilter } from '../../../../src/control-plane.ts';
 import { UnknownTenantError } from '../../../../src/errors.ts';
+import type { ColumnPlane } from '../../../../src/lifecycle/column-plane.ts';
+import type { ColumnBackfill } from '../../../../src/lifecycle/column-reports.ts';
 import type {
   KeyMoveOptions,
   KeyMoveReport,
@@ -166,6 +168,23 @@ export class FakeControlPlane implements ControlPlane {
     ];
   }
 
+  readonly columns: ColumnPlane = {
+    status: async (scope) => {
+      this.calls.push(['columns.status', scope]);
+      return [];
+    },
+    backfill: async (options) => {
+      this.calls.push(['columns.backfill', options]);
+      options.onProgress?.({ tenantId: 'acme', column: 'customers.note', done: 1, total: 1 });
+      return { tenants: [{ tenantId: 'acme', columns: [filled()], error: undefined }], failed: 0, done: true };
+    },
+    contract: async (options) => {
+      this.calls.push(['columns.contract', options]);
+      const contract = { column: 'customers.note_encrypted', from: 'note', constraint: 'customers_note_adopted', changed: true };
+      return { tenants: [{ tenantId: 'acme', columns: [contract], error: undefined }], failed: 0 };
+    },
+  };
+
   async keyStatus(tenantId?: string): Promise<readonly KeyStatus[]> {
     this.calls.push(['keyStatus', tenantId]);
     return [];
@@ -228,6 +247,11 @@ export class FakeControlPlane implements ControlPlane {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+export function filled(changes: Partial<ColumnBackfill> = {}): ColumnBackfill {
+  const none = { remaining: 0, unconvertible: 0, conflicting: 0, unreadable: 0, left: [] };
+  return { column: 'customers.note_encrypted', encrypted: 7, tagged: 2, ...none, ...changes };
 }
 
 function moved(tenantId: string): KeyMoveReport {
