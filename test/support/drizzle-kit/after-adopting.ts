@@ -1,0 +1,3 @@
+import { patientsThat } from './adopting.ts';
+
+export const patients = patientsThat(undefined);
