@@ -3,6 +3,8 @@ import { EncryptedColumnBuilder, type IndexOption, namedOptions } from './encryp
 import { formatFailure } from './plaintext-format.ts';
 
 const length = 8;
+/** The largest integer of 8 bytes, which is no Date's time. */
+const noTime = '9223372036854775807';
 
 /**
  * A column for points in time, as JavaScript's `Date`, that is stored encrypted under the tenant's own key; see {@link encryptedText} for
@@ -44,10 +46,14 @@ export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: 
   );
 }
 
-/** Of a type without a time zone, as drizzle reads it: in UTC. What is finer than a millisecond is cut off, as JavaScript's Date does. */
+/**
+ * Of a type without a time zone, as drizzle reads it: in UTC. What is finer than a millisecond is cut off, as JavaScript's Date does. Infinite
+ * times become what `decode` refuses: PostgreSQL's own error would fail the whole statement.
+ */
 function timeBytesSql(expression: string, type: string): string {
   const zoned = /with time zone|timestamptz/i.test(type) ? `(${expression})` : `((${expression})::timestamp at time zone 'UTC')`;
-  return `pg_catalog.int8send(pg_catalog.floor(extract(epoch from ${zoned}) * 1000)::int8)`;
+  const ms = `case when pg_catalog.isfinite(${zoned}) then pg_catalog.floor(extract(epoch from ${zoned}) * 1000)::int8 else ${noTime} end`;
+  return `pg_catalog.int8send(${ms})`;
 }
 
 function encode(value: unknown): Buffer | undefined {

@@ -11,7 +11,7 @@ import { tenantForeignKey } from '../../../src/database/tenant-foreign-key.ts';
 import { tenantKey } from '../../../src/database/tenant-key.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
 import { tenantView } from '../../../src/database/tenant-view.ts';
-import { ConfigurationError, EncryptedColumnError } from '../../../src/errors.ts';
+import { ConfigurationError, DecryptionError, EncryptedColumnError } from '../../../src/errors.ts';
 import { runAs } from '../../support/direct-route.ts';
 import { type EncryptedWorld, encryptedWorld } from './encrypted-world.ts';
 
@@ -282,6 +282,15 @@ describe('a plaintext column that is taken over', () => {
       await expect(
         (async () => await enc.insert(encrypting.patients).values({ id: 1, note: 'x', note$plaintext: 'y' } as never))(),
       ).rejects.toThrow(/written by the library only/);
+    });
+  });
+
+  it('of a time that no Date can be, fails as one value of its row', async () => {
+    const { encrypting: enc } = services();
+    await world.admin.unsafe(`insert into pool.patients (tenant_id, id, note, seen) values ('alpha', 1, 'x', 'infinity')`);
+    await runAs('alpha', async () => {
+      await expect(enc.select({ seen: encrypting.patients.seen }).from(encrypting.patients)).rejects.toThrow(DecryptionError);
+      expect(await enc.select({ note: encrypting.patients.note }).from(encrypting.patients)).toEqual([{ note: 'x' }]);
     });
   });
 
