@@ -48,7 +48,7 @@ function underLoad(tenant: string) {
             throw new Error(`${name} is not what it was`);
         }
         counts.reads += 1;
-        await sleep(10);
+        await sleep(40);
       }
     })(),
     (async () => {
@@ -63,7 +63,7 @@ function underLoad(tenant: string) {
         );
         written.set(`c-${n}`, note);
         counts.writes += 1;
-        await sleep(10);
+        await sleep(40);
       }
     })(),
   ]);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DecryptionError } from '../../../src/errors.ts';
@@ -54,6 +55,8 @@ async function underLoad(tenant: string) {
         expect(found).toHaveLength(rows);
         for (const { sku, supplierIban } of found) expect(supplierIban?.startsWith(`${tenant}-${sku.slice(4)}-`)).toBe(true);
         counts.reads += 1;
+        // The process that is killed needs the processor too.
+        await sleep(40);
       }
     })(),
     (async () => {
@@ -68,6 +71,7 @@ async function underLoad(tenant: string) {
         );
         written.set(`sku-${n}`, value);
         counts.writes += 1;
+        await sleep(40);
       }
     })(),
   ]);
