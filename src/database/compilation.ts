@@ -241,13 +241,19 @@ export class Compilation {
     } else this.#operand(column, right, (value) => this.#tag(value, column, index));
     if (column.adoption !== undefined) {
       requireExactValues(column, operator, right);
-      // A row whose value is plaintext yet may have no tag.
-      this.#text += ' or ';
-      this.#column(column as unknown as Column, column.adoption.column);
-      this.#text += operator;
-      this.#operand(column, right, (value) => this.#plaintext(value, column));
+      this.#orPlaintext(column, column.adoption.column, operator, right);
     }
     this.#text += ')';
+  }
+
+  /**
+   * A row whose value is plaintext yet may have no tag, or one of before a release that knows no tags wrote it. Each of the two is false, and
+   * not NULL, in rows of the other kind: `not` finds what equality does not.
+   */
+  #orPlaintext(column: EncryptedColumn, plaintext: string, operator: string, right: unknown): void {
+    const name = this.#columnText(column as unknown as Column, plaintext);
+    this.#raw(` and ${name} is null or ${name} is not null and ${name}${operator}`);
+    this.#operand(column, right, (value) => this.#plaintext(value, column));
   }
 
   #operand(column: EncryptedColumn, right: unknown, write: (value: unknown) => void): void {
