@@ -1,6 +1,7 @@
-import { is, type SQL, Table } from 'drizzle-orm';
+import { is, SQL, Table } from 'drizzle-orm';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { EncryptedColumnError } from '../errors.ts';
+import { NullTest } from './chunks.ts';
 import { columnsOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { testedForNull } from './raw-fragment.ts';
@@ -42,14 +43,14 @@ export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | u
 }
 
 /**
- * Refuses SQL whose answer is to be decrypted as a column that is bound to its row, for the same reason.
+ * Refuses SQL whose answer is to be decrypted as a column that needs others beside it, for the same reason.
  *
  * @throws {EncryptedColumnError}
  */
 export function refuseMappedSql(expression: SQL): void {
   const { decoder } = expression as unknown as { decoder: unknown };
-  if (decoder instanceof EncryptedColumn && (decoder as EncryptedColumn).boundTo !== undefined)
-    throw encryptedUse(decoder, 'be mapped from SQL, where the row’s id is missing', 'Select the column itself.');
+  if (decoder instanceof EncryptedColumn && readsBeside(decoder))
+    throw encryptedUse(decoder, 'be mapped from SQL, where the columns beside it are missing', 'Select the column itself.');
 }
 
 /**
@@ -66,7 +67,7 @@ export function refuseEncryptedFields(fields: unknown, what: string): void {
 }
 
 /**
- * Refuses an expression that mentions an encrypted column directly, or is decrypted as a bound one. The compiler does so everywhere; this is for selections of a
+ * Refuses an expression that mentions an encrypted column directly, or is decrypted as one that needs others beside it. The compiler does so everywhere; this is for selections of a
  * single table, in which drizzle turns columns into bare names first.
  *
  * @throws {EncryptedColumnError}
@@ -78,4 +79,10 @@ export function refuseEncryptedExpression(expression: SQL): void {
     if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index))
       throw encryptedUse(chunk, 'be used in SQL: the database sees ciphertext only');
   });
+}
+
+/** An expression whose null tests of encrypted columns read what those need beside them, where drizzle would put the column's bare name. */
+export function withNullTests(expression: SQL): SQL {
+  const chunks = expression.queryChunks as readonly unknown[];
+  return new SQL(chunks.map((chunk) => (chunk instanceof EncryptedColumn && readsBeside(chunk) ? new NullTest(chunk) : chunk)) as never);
 }

@@ -128,3 +128,124 @@ describe('a comparison with a column that takes over another', () => {
     }),
   );
 });
+
+describe('a null test of a column that takes over another', () => {
+  const missing = (column: typeof patients.note) => sql<boolean>`${column} is null`;
+  const answers = [1, 2, 3, 4].map((id) => ({ id, missing: id === 4 }));
+
+  it(
+    'knows both columns as a field of a select, of returning and of a relational query',
+    inAlpha(async ({ db, both }) => {
+      const fields = { id: patients.id, missing: missing(patients.note) };
+      expect(await db.select(fields).from(patients).orderBy(patients.id)).toEqual(answers);
+      const named = { id: patients.id, missing: sql<boolean>`${patients.note} is null`.as('missing') };
+      expect(await db.select(named).from(patients).orderBy(patients.id)).toEqual(answers);
+      expect(await db.select(fields).from(patients).leftJoin(mails, eq(mails.id, patients.id)).orderBy(patients.id)).toEqual(answers);
+      expect(await db.update(patients).set({ doctorId: 1 }).where(eq(patients.id, 1)).returning(fields)).toEqual([answers[0]]);
+      expect(
+        await both
+          .insert(readingBoth.patients)
+          .values({ id: 5, note: 'five' })
+          .returning({ missing: missing(readingBoth.patients.note) }),
+      ).toEqual([{ missing: false }]);
+      expect(await db.delete(patients).where(eq(patients.id, 5)).returning(fields)).toEqual([{ id: 5, missing: false }]);
+      const extras = { missing: sql<boolean>`${patients.note} is null`.as('missing') };
+      expect(await db.query.patients.findMany({ columns: { id: true }, extras, orderBy: patients.id })).toEqual(answers);
+      expect(
+        await db.query.mails.findMany({
+          columns: { id: true },
+          where: eq(mails.id, 1),
+          with: { patient: { columns: { id: true }, extras } },
+        }),
+      ).toEqual([{ id: 1, patient: answers[0] }]);
+    }),
+  );
+
+  it(
+    'is answered of a subquery as a field, alone or joined, and refused of a view',
+    inAlpha(async ({ db }) => {
+      const inner = db.select().from(patients).as('inner');
+      const fields = { id: inner.id, missing: missing(inner.note as never) };
+      expect(await db.select(fields).from(inner).orderBy(inner.id)).toEqual(answers);
+      expect(await db.select(fields).from(inner).leftJoin(mails, eq(mails.id, inner.id)).orderBy(inner.id)).toEqual(answers);
+      await refused(() => db.select({ missing: missing(sheets.note as never) }).from(sheets), /can't be read through a view/);
+      const compared = and(eq(inner.email, 'one'), sql`true`) as ReturnType<typeof sql<boolean>>;
+      await refused(
+        () => db.select({ compared, id: mails.id }).from(inner).leftJoin(mails, sql`true`),
+        /be compared through a subquery or a view/,
+      );
+    }),
+  );
+
+  it(
+    'does not take a table for a subquery of the same name elsewhere in the statement',
+    inAlpha(async ({ db }) => {
+      const shadow = db.select({ id: patients.id, note: patients.note }).from(patients).as('patients');
+      const found = await db
+        .select({ id: patients.id })
+        .from(patients)
+        .where(and(exists(db.select({ one: sql`1` }).from(shadow)), isNull(patients.note)));
+      expect(found).toEqual([{ id: 4 }]);
+      const other = alias(patients, 'other');
+      expect(
+        await db
+          .select({ shadow: shadow.note, other: other.note })
+          .from(shadow)
+          .innerJoin(other, eq(other.id, shadow.id))
+          .where(and(isNotNull(shadow.note), eq(other.id, 1))),
+      ).toEqual([{ shadow: 'note', other: 'note' }]);
+      const cte = db.$with('patients').as(db.select({ id: patients.id, note: patients.note }).from(patients));
+      for (const from of [cte, patients])
+        expect(
+          await db
+            .with(cte)
+            .select({ note: from.note })
+            .from(from)
+            .where(and(isNotNull(from.note), eq(from.id, 1))),
+        ).toEqual([{ note: 'note' }]);
+    }),
+  );
+});
+
+describe('a column that takes over another', () => {
+  it(
+    'is read from what an update reads from: a table, a subquery or a CTE',
+    inAlpha(async ({ db }) => {
+      const inner = db.select({ id: patients.id, note: patients.note }).from(patients).as('inner');
+      const cte = db.$with('cte').as(db.select({ id: patients.id, note: patients.note }).from(patients));
+      for (const from of [patients, inner, cte])
+        expect(
+          await db
+            .with(cte)
+            .update(mails)
+            .set({ subject: 'x' })
+            .from(from)
+            .where(and(eq(mails.id, from.id), eq(from.id, 1), isNotNull(from.note)))
+            .returning({ note: from.note, address: mails.address }),
+        ).toEqual([{ note: 'note', address: 'one' }]);
+    }),
+  );
+
+  it(
+    'is mapped from no SQL, whose answer may be one of the two',
+    inAlpha(async ({ db }) => {
+      await refused(() => db.select({ note: sql`note_encrypted`.mapWith(patients.note) }).from(patients), /can't be mapped from SQL/);
+    }),
+  );
+
+  it(
+    'gets no plaintext from insert … select, nor gives any',
+    inAlpha(async ({ db }) => {
+      const { note$plaintext } = getTableColumns(patients) as never as { note$plaintext: typeof mails.subject };
+      const fields = { id: sql<number>`77`.as('id'), note$plaintext: sql`'plain'`.as('note') };
+      await refused(
+        () => db.insert(patients).select(db.select(fields).from(mails).limit(1) as never),
+        /patients.note_encrypted is encrypted and can't be copied by insert/,
+      );
+      await refused(
+        () => db.insert(mails).select(db.select({ id: sql<number>`77`.as('id'), subject: note$plaintext }).from(patients) as never),
+        /patients.note_encrypted is encrypted and can't be copied by insert/,
+      );
+    }),
+  );
+});

@@ -359,4 +359,21 @@ describe('a bound column that is read or written through an alias or a subquery'
       );
     }),
   );
+
+  it(
+    'opens in returning of an update that reads from a subquery, and is tested for null in a field of one',
+    seeded(async (db) => {
+      const inner = db
+        .select({ id: vaults.id, secret: vaults.secret, teamId: vaults.teamId })
+        .from(vaults)
+        .where(eq(vaults.id, mine))
+        .as('inner');
+      expect(
+        await db.update(teams).set({ name: 'new' }).from(inner).where(eq(teams.id, inner.teamId)).returning({ secret: inner.secret }),
+      ).toEqual([{ secret: 'mine' }]);
+      const bare = db.select({ secret: vaults.secret }).from(vaults).where(eq(vaults.id, mine)).as('bare');
+      const missing = sql<boolean>`${bare.secret} is null`;
+      expect(await db.select({ missing, id: teams.id }).from(bare).innerJoin(teams, eq(teams.id, 1))).toEqual([{ missing: false, id: 1 }]);
+    }),
+  );
 });
