@@ -98,6 +98,7 @@ export class TenantDialect extends OpenPgDialect {
     requireWritable('delete', config.table);
     const query = super.buildDeleteQuery({ ...config, ...whereOf(conjunction([new TenantPredicate(config.table)], config.where)) });
     replaceAfter(query, 'delete from ', new TableChunk(config.table));
+    lead(query, [config.table]);
     return markScoped(query);
   }
 
@@ -110,9 +111,9 @@ export class TenantDialect extends OpenPgDialect {
     const onConflictSql = onConflict && sql` on conflict ${onConflict}`;
     const returningSql = returning && sql` returning ${this.buildSelection(returning as Selection, { isSingleTable: true })}`;
     const target = new TableChunk(table);
-    return markScoped(
-      sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`,
-    );
+    const query = sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`;
+    lead(query, [table]);
+    return markScoped(query);
   }
 
   #insertValues(table: PgTable, values: PgInsertConfig['values']): { readonly columns: string[]; readonly source: SQL } {

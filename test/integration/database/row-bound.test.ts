@@ -376,4 +376,27 @@ describe('a bound column that is read or written through an alias or a subquery'
       expect(await db.select({ missing, id: teams.id }).from(bare).innerJoin(teams, eq(teams.id, 1))).toEqual([{ missing: false, id: 1 }]);
     }),
   );
+
+  it(
+    'opens from a CTE that writes its table and has its name',
+    seeded(async (db) => {
+      const id = randomUUID();
+      const inserted = db
+        .$with('vaults')
+        .as(db.insert(vaults).values({ id, teamId: 1, secret: 'inserted' }).returning({ id: vaults.id, secret: vaults.secret }));
+      expect(await db.with(inserted).select({ secret: inserted.secret }).from(inserted)).toEqual([{ secret: 'inserted' }]);
+      const deleted = db
+        .$with('vaults')
+        .as(db.delete(vaults).where(eq(vaults.id, id)).returning({ secret: vaults.secret, teamId: vaults.teamId }));
+      expect(
+        await db
+          .with(deleted)
+          .update(teams)
+          .set({ name: 'new' })
+          .from(deleted)
+          .where(eq(teams.id, deleted.teamId))
+          .returning({ secret: deleted.secret }),
+      ).toEqual([{ secret: 'inserted' }]);
+    }),
+  );
 });
