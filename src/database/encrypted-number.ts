@@ -29,7 +29,7 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
       plain: {
         type: 'double precision',
         toDriver: (value) => value,
-        bytesSql: (expression) => `pg_catalog.float8send((${expression})::float8)`,
+        bytesSql: numberBytesSql,
       },
       decode: (plaintext) => {
         const value = plaintext.byteLength === length ? plaintext.readDoubleBE() : Number.NaN;
@@ -41,6 +41,13 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
     },
     options,
   );
+}
+
+const single = /^\s*(?:real|float4|float\s*\(\s*(?:\d|1\d|2[0-4])\s*\))\s*$/i;
+
+/** Of single precision through its digits, as a driver reads it: 0.1 and not 0.10000000149011612. */
+function numberBytesSql(expression: string, type: string): string {
+  return `pg_catalog.float8send((${expression})::${single.test(type) ? 'text::' : ''}float8)`;
 }
 
 function encode(value: unknown): Buffer | undefined {

@@ -2,6 +2,7 @@ import { and, eq, exists, getTableColumns, inArray, isNotNull, isNull, not, or, 
 import { alias, integer, text } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { blindIndex } from '../../../src/database/blind-index.ts';
+import { encryptedNumber } from '../../../src/database/encrypted-number.ts';
 import { encryptedText } from '../../../src/database/encrypted-text.ts';
 import { tenantKey } from '../../../src/database/tenant-key.ts';
 import { tenantTable } from '../../../src/database/tenant-table.ts';
@@ -18,6 +19,7 @@ function release(write: 'plaintext' | 'encrypted') {
       doctorId: integer('doctor_id'),
       note: encryptedText('note_encrypted', { adopt: { from: 'note', write } }),
       email: encryptedText('email_encrypted', { adopt: { from: 'email', write }, index: blindIndex({ name: 'mail' }) }),
+      share: encryptedNumber('share_encrypted', { adopt: { from: 'share', write, type: 'real' }, index: blindIndex() }),
     },
     (t) => [tenantKey(t.id)],
   );
@@ -246,6 +248,16 @@ describe('a column that takes over another', () => {
         () => db.insert(mails).select(db.select({ id: sql<number>`77`.as('id'), subject: note$plaintext }).from(patients) as never),
         /patients.note_encrypted is encrypted and can't be copied by insert/,
       );
+    }),
+  );
+
+  it(
+    'has the digits that a driver reads of single precision',
+    inAlpha(async ({ db, both }) => {
+      await both.update(readingBoth.patients).set({ share: 0.1 }).where(eq(readingBoth.patients.id, 1));
+      await db.update(patients).set({ share: 0.1 }).where(eq(patients.id, 3));
+      const found = await db.select({ share: patients.share }).from(patients).where(eq(patients.share, 0.1));
+      expect(found).toEqual([{ share: 0.1 }, { share: 0.1 }]);
     }),
   );
 });
