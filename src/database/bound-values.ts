@@ -24,8 +24,10 @@ function boundColumns(table: PgTable): readonly BoundColumn[] {
   let bound = byTable.get(table);
   if (bound === undefined) {
     bound = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
-      const { boundTo, rowIdColumn } = column instanceof EncryptedColumn ? (column as EncryptedColumn) : {};
-      return boundTo === undefined || rowIdColumn === undefined ? [] : [{ key, column, idKey: boundTo, idColumn: rowIdColumn }];
+      const { boundTo } = column instanceof EncryptedColumn ? (column as EncryptedColumn) : {};
+      // Of this very table: the column itself knows its own table's only, whatever alias it is read through.
+      const idColumn = boundTo === undefined ? undefined : columnsOf(table)[boundTo];
+      return boundTo === undefined || idColumn === undefined ? [] : [{ key, column, idKey: boundTo, idColumn }];
     });
     if (!isAlias(table)) byTable.set(table, bound);
   }

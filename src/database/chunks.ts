@@ -49,12 +49,33 @@ export class StoredValue {
 /** An encrypted column as a whole field of a selection, which is decrypted when the row is mapped. */
 export class EncryptedRead {
   readonly column: EncryptedColumn;
-  /** Whether it is read from a subquery, which has made of it already what the row mapper takes. */
-  readonly derived: boolean;
 
-  constructor(column: EncryptedColumn, derived = false) {
+  constructor(column: EncryptedColumn) {
     this.column = column;
-    this.derived = derived;
+  }
+}
+
+/** An encrypted column in `… is null`, in a selection of a single table: drizzle would make its bare name of it. */
+export class NullTest {
+  readonly column: EncryptedColumn;
+
+  constructor(column: EncryptedColumn) {
+    this.column = column;
+  }
+}
+
+/** What a name in a statement stands for, where that is no table. */
+export type DerivedKind = 'subquery' | 'view';
+
+/**
+ * What a statement reads from, by name, ahead of it: its fields come before its FROM. They count to the end of the SQL that this stands in;
+ * undefined for a table, which may go by the name of a subquery further out.
+ */
+export class StatementSources {
+  readonly byName: ReadonlyMap<string, DerivedKind | undefined>;
+
+  constructor(byName: ReadonlyMap<string, DerivedKind | undefined>) {
+    this.byName = byName;
   }
 }
 

@@ -4,7 +4,17 @@ import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { NotSupportedError } from '../errors.ts';
 import { BlindIndexColumn } from './blind-index-column.ts';
 import { BoundValue } from './bound-value.ts';
-import { EncryptedRead, isScoped, StoredValue, TableChunk, TenantPredicate, TenantValue } from './chunks.ts';
+import {
+  type DerivedKind,
+  EncryptedRead,
+  isScoped,
+  NullTest,
+  StatementSources,
+  StoredValue,
+  TableChunk,
+  TenantPredicate,
+  TenantValue,
+} from './chunks.ts';
 import type { ColumnIndex } from './column-index.ts';
 import { CompiledQuery } from './compiled-query.ts';
 import { BlindIndexValue, EncryptedValue, executingTenantId } from './deferred.ts';
@@ -21,6 +31,7 @@ import {
 } from './index-comparison.ts';
 import { inlineLiteral } from './inline-literal.ts';
 import { aliasFollows, comparedTenantId, isJsonRow, testedForNull, useOfTable } from './raw-fragment.ts';
+import { derivedKindOf } from './scoped-sources.ts';
 import { tableKindOf, tenantIdOf } from './table-kind.ts';
 import { type RowFilter, TruncatedMatch } from './truncated-match.ts';
 import { undeclared, unscoped } from './unscoped.ts';
@@ -50,7 +61,7 @@ export class Compilation {
   /** The chunks of the whole statement: rows of no other select are filtered. */
   #outermost: readonly unknown[] = [];
   /** Subqueries, CTEs and views, by the names that the statement knows them by: they have no hidden columns. */
-  readonly #derived = new Map<string, 'subquery' | 'view'>();
+  #derived = new Map<string, DerivedKind>();
 
   constructor(options: CompilationOptions) {
     this.#options = options;
@@ -68,27 +79,43 @@ export class Compilation {
     const inline = (query as unknown as { shouldInlineParams: boolean }).shouldInlineParams;
     if (inline) this.#inline += 1;
     const comparison = indexComparison(chunks);
-    if (comparison === undefined) this.#chunks(chunks, jsonRow);
-    else this.#comparison(comparison);
+    if (comparison !== undefined) this.#comparison(comparison);
+    else if (chunks[0] instanceof StatementSources) this.#statement(chunks[0], chunks);
+    else this.#chunks(chunks, jsonRow);
     if (inline) this.#inline -= 1;
+  }
+
+  /** Its names are its own: what they stand for around it counts again behind it. */
+  #statement({ byName }: StatementSources, chunks: readonly unknown[]): void {
+    const outer = this.#derived;
+    this.#derived = new Map(outer);
+    for (const [name, kind] of byName) this.#named(name, kind);
+    this.#chunks(chunks, false);
+    this.#derived = outer;
+  }
+
+  #named(name: string, kind: DerivedKind | undefined): void {
+    if (kind === undefined) this.#derived.delete(name);
+    else this.#derived.set(name, kind);
   }
 
   #chunks(chunks: readonly unknown[], jsonRow: boolean): void {
     for (let i = 0; i < chunks.length; i += 1) {
       const chunk = chunks[i];
-      if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk, false);
+      if (jsonRow && chunk instanceof EncryptedColumn) this.#encryptedRead(chunk);
       else this.#chunk(chunks, i, chunk);
     }
   }
 
   #chunk(chunks: readonly unknown[], index: number, chunk: unknown): void {
-    if (chunk === undefined) return;
+    if (chunk === undefined || chunk instanceof StatementSources) return;
     if (is(chunk, StringChunk)) this.#raw(chunk.value.join(''));
     else if (chunk instanceof TableChunk) this.#tableChunk(chunk);
     else if (chunk instanceof TenantPredicate) this.#predicate(chunk.table);
     else if (chunk instanceof TenantValue) this.#param(executingTenantId, chunk.typed ? '::text' : '');
     else if (chunk instanceof StoredValue) this.#value(chunk.param, true);
     else if (chunk instanceof EncryptedRead) this.#fieldRead(chunk);
+    else if (chunk instanceof NullTest) this.#encrypted(chunk.column);
     else if (chunk instanceof TruncatedMatch) this.#truncatedMatch(chunk);
     else if (is(chunk, Name)) this.#name(chunk.value);
     else if (Array.isArray(chunk)) this.#list(chunks, index, chunk);
@@ -121,8 +148,7 @@ export class Compilation {
 
   /** Inside a relational query's join its table goes by the name that the join has outside: the last one counts. */
   #range(table: Relation): void {
-    if (is(table, View)) this.#derived.set(rangeNameOf(table), 'view');
-    else this.#derived.delete(rangeNameOf(table));
+    this.#named(rangeNameOf(table), is(table, View) ? 'view' : undefined);
   }
 
   #qualified(table: Relation): void {
@@ -190,30 +216,30 @@ export class Compilation {
   #bareColumn(chunks: readonly unknown[], index: number, column: Column): void {
     if (!(column instanceof EncryptedColumn)) return this.#column(column);
     if (!testedForNull(chunks, index)) throw encryptedUse(column, 'be used in SQL: the database sees ciphertext only');
-    const from = this.#derived.get(rangeNameOf(column.table));
-    if (from === 'view') refuseThroughView(column);
-    this.#encrypted(column, from !== undefined);
+    this.#encrypted(column);
   }
 
   /** As a field it keeps its name: a subquery's columns are known by their names. */
-  #fieldRead({ column, derived }: EncryptedRead): void {
-    if (this.#encryptedRead(column, derived)) {
+  #fieldRead({ column }: EncryptedRead): void {
+    if (this.#encryptedRead(column)) {
       this.#text += ' as ';
       this.#name(column.name);
     }
   }
 
-  #encryptedRead(column: EncryptedColumn, derived: boolean): boolean {
+  #encryptedRead(column: EncryptedColumn): boolean {
     this.#touchesEncrypted = true;
-    return this.#encrypted(column, derived);
+    return this.#encrypted(column);
   }
 
-  /** @returns whether more stands there than the column */
-  #encrypted(column: EncryptedColumn, derived: boolean): boolean {
-    const sql = column.readSql((name) => this.#columnText(column as unknown as Column, name));
-    if (sql === undefined || derived) this.#column(column as unknown as Column);
+  /** A subquery has made of a column already what the row mapper takes. @returns whether more stands there than the column */
+  #encrypted(column: EncryptedColumn): boolean {
+    const from = this.#derived.get(rangeNameOf(column.table));
+    if (from === 'view') refuseThroughView(column);
+    const sql = from === undefined ? column.readSql((name) => this.#columnText(column as unknown as Column, name)) : undefined;
+    if (sql === undefined) this.#column(column as unknown as Column);
     else this.#raw(sql);
-    return sql !== undefined && !derived;
+    return sql !== undefined;
   }
 
   #column(column: Column, name = column.name): void {
@@ -241,13 +267,19 @@ export class Compilation {
     } else this.#operand(column, right, (value) => this.#tag(value, column, index));
     if (column.adoption !== undefined) {
       requireExactValues(column, operator, right);
-      // A row whose value is plaintext yet may have no tag.
-      this.#text += ' or ';
-      this.#column(column as unknown as Column, column.adoption.column);
-      this.#text += operator;
-      this.#operand(column, right, (value) => this.#plaintext(value, column));
+      this.#orPlaintext(column, column.adoption.column, operator, right);
     }
     this.#text += ')';
+  }
+
+  /**
+   * A row whose value is plaintext yet may have no tag, or one of before a release that knows no tags wrote it. Each of the two is false, and
+   * not NULL, in rows of the other kind: `not` finds what equality does not.
+   */
+  #orPlaintext(column: EncryptedColumn, plaintext: string, operator: string, right: unknown): void {
+    const name = this.#columnText(column as unknown as Column, plaintext);
+    this.#raw(` and ${name} is null or ${name} is not null and ${name}${operator}`);
+    this.#operand(column, right, (value) => this.#plaintext(value, column));
   }
 
   #operand(column: EncryptedColumn, right: unknown, write: (value: unknown) => void): void {
@@ -317,7 +349,7 @@ export class Compilation {
       this.#sql(sql);
       this.#text += ') ';
     }
-    this.#derived.set(alias, 'subquery');
+    this.#named(alias, derivedKindOf(subquery));
     this.#name(alias);
   }
 

@@ -114,9 +114,16 @@ export function defaultsOf(column: Column): ColumnDefaults {
   return column as unknown as ColumnDefaults;
 }
 
-/** What every subquery carries: the SQL that it stands for. */
-export function subqueryParts(subquery: Subquery): { readonly sql: SQL; readonly alias: string; readonly isWith: boolean } {
-  return (subquery as unknown as { _: { sql: SQL; alias: string; isWith: boolean } })._;
+/** What every subquery carries: the SQL that it stands for, and its fields by key. */
+export interface SubqueryParts {
+  readonly sql: SQL;
+  readonly alias: string;
+  readonly isWith: boolean;
+  readonly selectedFields: Readonly<Record<string, unknown>>;
+}
+
+export function subqueryParts(subquery: Subquery): SubqueryParts {
+  return (subquery as unknown as { _: SubqueryParts })._;
 }
 
 /** Turns one driver row (columns in order) into the object that the caller selected. */

@@ -29,7 +29,7 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
       plain: {
         type: 'double precision',
         toDriver: (value) => value,
-        bytesSql: (expression) => `pg_catalog.float8send((${expression})::float8)`,
+        bytesSql: numberBytesSql,
         exactSql,
       },
       decode: (plaintext) => {
@@ -48,7 +48,14 @@ export function encryptedNumber(nameOrOptions: string | IndexOption = '', given?
 function exactSql(expression: string): string {
   const decimal = `(${expression})::text::numeric`;
   return `case when ${decimal} = 0 or abs(${decimal}) between 4.9406564584124654e-324 and 1.7976931348623157e308
-    then (${expression})::float8::text::numeric = ${decimal} else false end`;
+    then (${expression})::text::float8::text::numeric = ${decimal} else false end`;
+}
+
+const single = /^\s*(?:real|float4|float\s*\(\s*(?:\d|1\d|2[0-4])\s*\))\s*$/i;
+
+/** Of single precision through its digits, as a driver reads it: 0.1 and not 0.10000000149011612. */
+function numberBytesSql(expression: string, type: string): string {
+  return `pg_catalog.float8send((${expression})::${single.test(type) ? 'text::' : ''}float8)`;
 }
 
 function encode(value: unknown): Buffer | undefined {

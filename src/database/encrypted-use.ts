@@ -1,7 +1,8 @@
-import { is, type SQL, Table } from 'drizzle-orm';
+import { is, SQL, Table } from 'drizzle-orm';
 import type { PgSelectConfig } from 'drizzle-orm/pg-core';
 import type { ColumnPlace } from '../crypto/column-codec.ts';
 import { EncryptedColumnError } from '../errors.ts';
+import { NullTest } from './chunks.ts';
 import { columnsOf, orderSelectedFields } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { withoutHiddenColumns } from './hidden-column.ts';
@@ -44,31 +45,31 @@ export function refuseDeclaredRead(fields: Readonly<Record<string, unknown>> | u
 }
 
 /**
- * Refuses SQL whose answer is to be decrypted as a column that is bound to its row, for the same reason.
+ * Refuses SQL whose answer is to be decrypted as a column that needs others beside it, for the same reason.
  *
  * @throws {EncryptedColumnError}
  */
 export function refuseMappedSql(expression: SQL): void {
   const { decoder } = expression as unknown as { decoder: unknown };
-  if (decoder instanceof EncryptedColumn && (decoder as EncryptedColumn).boundTo !== undefined)
-    throw encryptedUse(decoder, 'be mapped from SQL, where the row’s id is missing', 'Select the column itself.');
+  if (decoder instanceof EncryptedColumn && readsBeside(decoder))
+    throw encryptedUse(decoder, 'be mapped from SQL, where the columns beside it are missing', 'Select the column itself.');
 }
 
 /**
- * Refuses a union in which something else stands in the place of a column that is bound to its row, for the same reason: the first select says
- * how all rows are decrypted.
+ * Refuses a union in which something else stands in the place of a column that needs others beside it, for the same reason: the first select
+ * says how all rows are decrypted.
  *
  * @throws {EncryptedColumnError}
  */
 export function refuseOtherReads(first: PgSelectConfig['fields'], next: PgSelectConfig['fields']): void {
   const others = withoutHiddenColumns(orderSelectedFields(next));
   withoutHiddenColumns(orderSelectedFields(first)).forEach(({ field }, i) => {
-    if (!(field instanceof EncryptedColumn) || (field as EncryptedColumn).boundTo === undefined) return;
+    if (!(field instanceof EncryptedColumn) || !readsBeside(field)) return;
     const other: unknown = others[i]?.field;
     if (other instanceof EncryptedColumn && other.home === field.home && other.name === field.name) return;
     throw encryptedUse(
       field,
-      'be united with anything else: it is bound to its row',
+      'be united with anything else: it is read with columns beside it',
       'Select it from its table in every select of the union.',
     );
   });
@@ -88,7 +89,7 @@ export function refuseEncryptedFields(fields: unknown, what: string): void {
 }
 
 /**
- * Refuses an expression that mentions an encrypted column directly, or is decrypted as a bound one. The compiler does so everywhere; this is for selections of a
+ * Refuses an expression that mentions an encrypted column directly, or is decrypted as one that needs others beside it. The compiler does so everywhere; this is for selections of a
  * single table, in which drizzle turns columns into bare names first.
  *
  * @throws {EncryptedColumnError}
@@ -100,4 +101,10 @@ export function refuseEncryptedExpression(expression: SQL): void {
     if (chunk instanceof EncryptedColumn && !testedForNull(chunks, index))
       throw encryptedUse(chunk, 'be used in SQL: the database sees ciphertext only');
   });
+}
+
+/** An expression whose null tests of encrypted columns read what those need beside them, where drizzle would put the column's bare name. */
+export function withNullTests(expression: SQL): SQL {
+  const chunks = expression.queryChunks as readonly unknown[];
+  return new SQL(chunks.map((chunk) => (chunk instanceof EncryptedColumn && readsBeside(chunk) ? new NullTest(chunk) : chunk)) as never);
 }

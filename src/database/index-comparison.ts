@@ -48,8 +48,9 @@ export function requireIndex(column: EncryptedColumn): ColumnIndex {
   return index;
 }
 
-/** @throws {EncryptedColumnError} when the two columns' tags are not made alike */
+/** @throws {EncryptedColumnError} when the two columns' tags are not made alike, or rows of either may have none */
 export function requireSharedIndex(left: EncryptedColumn, right: EncryptedColumn): void {
+  for (const column of [left, right]) if (column.adoption !== undefined) throw adoptingUse(column);
   if (requireIndex(left).matches(requireIndex(right))) return;
   throw encryptedUse(
     left,
@@ -67,7 +68,11 @@ export function requireExactValues(column: EncryptedColumn, operator: string, ri
   const { normalise, bits } = requireIndex(column).definition;
   const positive = operator === ' = ' || operator === ' in ';
   if (positive && normalise === 'exact' && bits === wholeTag && !is(right, Column)) return;
-  throw encryptedUse(
+  throw adoptingUse(column);
+}
+
+function adoptingUse(column: EncryptedColumn): EncryptedColumnError {
+  return encryptedUse(
     column,
     'be compared so while it takes over a plaintext column',
     'Until adopt is taken out, only eq and inArray with values work, on a blind index that is exact and has no bits.',

@@ -8,6 +8,7 @@ import { ComputedTenantId, GivenTenantId } from './deferred.ts';
 import { columnsOf, defaultsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { encryptedUse } from './encrypted-use.ts';
+import { PlaintextColumn } from './plaintext-column.ts';
 import { tenantIdKey } from './table-kind.ts';
 import { TenantIdColumn } from './tenant-id-column.ts';
 
@@ -73,6 +74,7 @@ export function insertSelection(table: PgTable, config: PgSelectConfig): { reado
       for (const side of [column, field]) {
         if (side instanceof EncryptedColumn) throw encryptedUse(side, 'be copied by insert … select');
         if (side instanceof BlindIndexColumn) throw encryptedUse(side.index.definition, 'be copied by insert … select');
+        if (side instanceof PlaintextColumn) throw encryptedUse(side.encrypted, 'be copied by insert … select');
       }
       return column.name;
     });

@@ -1,9 +1,7 @@
 import { is, SQL, StringChunk, Subquery, View } from 'drizzle-orm';
 import { type PgSelectConfig, type PgSelectJoinConfig, PgTable } from 'drizzle-orm/pg-core';
-import { EncryptedRead, isScoped, TableChunk, TenantPredicate } from './chunks.ts';
-import { orderSelectedFields, rangeNameOf, subqueryParts } from './drizzle-internals.ts';
-import { EncryptedColumn } from './encrypted-column.ts';
-import { refuseThroughView } from './encrypted-use.ts';
+import { type DerivedKind, isScoped, StatementSources, TableChunk, TenantPredicate } from './chunks.ts';
+import { rangeNameOf, subqueryParts } from './drizzle-internals.ts';
 import { tableKindOf } from './table-kind.ts';
 import { undeclared, unscoped } from './unscoped.ts';
 
@@ -65,24 +63,19 @@ export function conjunction(predicates: readonly TenantPredicate[], condition: S
   return new SQL(chunks as never);
 }
 
-/**
- * A select in which encrypted columns of subqueries, CTEs and views are read as those hand them on.
- *
- * @throws {EncryptedColumnError} when a column is read through a view that has not what stands beside it
- */
-export function withDerivedReads(config: PgSelectConfig): PgSelectConfig {
-  const sources = [config.table, ...(config.joins ?? []).map(({ table }) => table)];
-  const views = new Set(sources.flatMap((source) => (is(source, View) ? [rangeNameOf(source)] : [])));
-  const subqueries = new Set(sources.flatMap((source) => (is(source, Subquery) ? [subqueryParts(source).alias] : [])));
-  if (views.size + subqueries.size === 0) return config;
-  const fields = (config.fieldsFlat ?? orderSelectedFields(config.fields)).map(({ path, field }) => {
-    if (!(field instanceof EncryptedColumn)) return { path, field };
-    const column = field as EncryptedColumn;
-    const source = rangeNameOf(column.table);
-    if (views.has(source)) refuseThroughView(column);
-    return { path, field: subqueries.has(source) ? new SQL([new EncryptedRead(column, true) as never]) : field };
+/** What a subquery hands on by its name; undefined where that is rows as they are stored (`select *`, which drizzle's relational queries nest). */
+export function derivedKindOf(subquery: Subquery): DerivedKind | undefined {
+  return Object.keys(subqueryParts(subquery).selectedFields).length > 0 ? 'subquery' : undefined;
+}
+
+/** What the sources of a statement are known as. */
+export function statementSources(sources: readonly (Source | undefined)[]): StatementSources {
+  const named = sources.flatMap((source): [string, DerivedKind | undefined][] => {
+    if (is(source, View)) return [[rangeNameOf(source), 'view']];
+    if (is(source, PgTable)) return [[rangeNameOf(source), undefined]];
+    return is(source, Subquery) ? [[subqueryParts(source).alias, derivedKindOf(source)]] : [];
   });
-  return { ...config, fieldsFlat: fields };
+  return new StatementSources(new Map(named));
 }
 
 /** @throws {UnscopedQueryError} on a CTE that this dialect did not build */

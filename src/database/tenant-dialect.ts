@@ -16,10 +16,10 @@ import { Compilation } from './compilation.ts';
 import type { CompiledQuery } from './compiled-query.ts';
 import { columnsOf, defaultsOf, OpenPgDialect, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
-import { refuseEncryptedExpression, refuseEncryptedFields, refuseOtherReads } from './encrypted-use.ts';
+import { refuseEncryptedExpression, refuseEncryptedFields, refuseOtherReads, withNullTests } from './encrypted-use.ts';
 import { withoutHiddenColumns } from './hidden-column.ts';
 import { generatedValue, insertSelection, insertValues, storedValue } from './scoped-insert.ts';
-import { checkCtes, conjunction, scopeSources, withDerivedReads } from './scoped-sources.ts';
+import { checkCtes, conjunction, scopeSources, statementSources } from './scoped-sources.ts';
 import { filteredSelect } from './truncated-match.ts';
 import { unscoped } from './unscoped.ts';
 import { requireWritable } from './write-target.ts';
@@ -36,7 +36,7 @@ export class TenantDialect extends OpenPgDialect {
 
   override buildSelectQuery(given: PgSelectConfig): SQL {
     const filtered = filteredSelect(given);
-    const config = withDerivedReads(filtered?.config ?? given);
+    const config = filtered?.config ?? given;
     checkCtes(config.withList);
     if (config.distinct === true) refuseEncryptedFields(config.fields, 'be selected distinct: equal values encrypt differently');
     const { base, joins, predicates } = scopeSources(config.table, config.joins);
@@ -48,6 +48,7 @@ export class TenantDialect extends OpenPgDialect {
     });
     if (base !== undefined) replaceAfter(select, ' from ', base);
     for (const match of filtered?.matches ?? []) match.owner = select.queryChunks;
+    lead(select, [config.table, ...(config.joins ?? []).map(({ table }) => table)]);
     if (config.setOperators.length === 0) return markScoped(select);
     if (config.setOperators.some(({ type, isAll }) => type !== 'union' || !isAll))
       refuseEncryptedFields(config.fields, 'be compared by a set operation');
@@ -77,6 +78,7 @@ export class TenantDialect extends OpenPgDialect {
       ...whereOf(conjunction([new TenantPredicate(config.table), ...predicates], config.where)),
     });
     replaceAfter(query, 'update ', new TableChunk(config.table));
+    lead(query, [config.table, config.from, ...config.joins.map(({ table }) => table)]);
     return markScoped(query);
   }
 
@@ -98,6 +100,7 @@ export class TenantDialect extends OpenPgDialect {
     requireWritable('delete', config.table);
     const query = super.buildDeleteQuery({ ...config, ...whereOf(conjunction([new TenantPredicate(config.table)], config.where)) });
     replaceAfter(query, 'delete from ', new TableChunk(config.table));
+    lead(query, [config.table]);
     return markScoped(query);
   }
 
@@ -110,9 +113,9 @@ export class TenantDialect extends OpenPgDialect {
     const onConflictSql = onConflict && sql` on conflict ${onConflict}`;
     const returningSql = returning && sql` returning ${this.buildSelection(returning as Selection, { isSingleTable: true })}`;
     const target = new TableChunk(table);
-    return markScoped(
-      sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`,
-    );
+    const query = sql`${withSql}insert into ${target} ${columns.map((name) => sql.identifier(name))} ${overriding}${source}${onConflictSql}${returningSql}`;
+    lead(query, [table]);
+    return markScoped(query);
   }
 
   #insertValues(table: PgTable, values: PgInsertConfig['values']): { readonly columns: string[]; readonly source: SQL } {
@@ -136,8 +139,12 @@ export class TenantDialect extends OpenPgDialect {
       withoutHiddenColumns(fields).map(({ path, field }) => {
         if (field instanceof EncryptedColumn) return { path, field: new SQL([new EncryptedRead(field as EncryptedColumn) as never]) };
         const expression = is(field, SQL.Aliased) ? field.sql : field;
-        if (is(expression, SQL)) refuseEncryptedExpression(expression);
-        return { path, field };
+        if (!is(expression, SQL)) return { path, field };
+        refuseEncryptedExpression(expression);
+        if (options.isSingleTable !== true || !expression.queryChunks.some((chunk) => chunk instanceof EncryptedColumn))
+          return { path, field };
+        const tests = withNullTests(expression);
+        return { path, field: is(field, SQL.Aliased) ? new SQL.Aliased(tests, field.fieldAlias) : tests };
       }),
       options,
     );
@@ -184,6 +191,11 @@ export class TenantDialect extends OpenPgDialect {
   get asPgDialect(): PgDialect {
     return this as unknown as PgDialect;
   }
+}
+
+/** Says ahead of a statement what it reads from. */
+function lead(query: SQL, sources: Parameters<typeof statementSources>[0]): void {
+  (query.queryChunks as unknown[]).unshift(statementSources(sources));
 }
 
 function whereOf(where: SQL | undefined): { readonly where?: SQL } {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, gt, inArray, isNotNull, ne, or, type SQL, sql } from 'drizzle-orm';
 import { alias, unionAll } from 'drizzle-orm/pg-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScopedLoader } from '../../../src/database/scoped-loader.ts';
 import { EncryptedColumnError } from '../../../src/errors.ts';
 import { runAs } from '../../support/direct-route.ts';
@@ -319,4 +319,84 @@ it('what names no single row is refused, and writes nothing', async () => {
     await db.update(letters).set({ body: null }).where(ne(letters.id, id));
     expect(await db.select({ body: letters.body }).from(letters).where(isNotNull(letters.body))).toEqual([{ body: 'x' }]);
   });
+});
+
+describe('a bound column that is read or written through an alias or a subquery', () => {
+  const mine = randomUUID();
+  const theirs = randomUUID();
+  const seeded = (run: (db: EncryptedWorld['scoped']['db']) => Promise<void>) => () =>
+    runAs('alpha', async () => {
+      const { db } = world.scoped;
+      await db.delete(vaults);
+      await db.delete(teams);
+      await db.insert(teams).values({ id: 1, name: 'one' });
+      await db.insert(vaults).values([
+        { id: mine, teamId: 1, secret: 'mine' },
+        { id: theirs, teamId: 1, secret: 'theirs' },
+      ]);
+      await run(db);
+    });
+
+  it(
+    'is bound to the row of the alias that is updated, and not to another row that the condition names',
+    seeded(async (db) => {
+      const other = alias(vaults, 'other');
+      // The condition names the row that is read; its whole team is written.
+      const wrong = () =>
+        db
+          .update(other)
+          .set({ secret: 'new', touched: null })
+          .from(vaults)
+          .where(and(eq(vaults.id, mine), eq(vaults.teamId, other.teamId)));
+      await expect((async () => await wrong())()).rejects.toThrow(/other.secret is bound to its row: an update of it must name the row/);
+      await db.update(other).set({ secret: 'new', touched: null }).where(eq(other.id, mine));
+      const secrets = await db.select({ id: vaults.id, secret: vaults.secret }).from(vaults);
+      expect(new Map(secrets.map(({ id, secret }) => [id, secret]))).toEqual(
+        new Map([
+          [mine, 'new'],
+          [theirs, 'theirs'],
+        ]),
+      );
+    }),
+  );
+
+  it(
+    'opens in returning of an update that reads from a subquery, and is tested for null in a field of one',
+    seeded(async (db) => {
+      const inner = db
+        .select({ id: vaults.id, secret: vaults.secret, teamId: vaults.teamId })
+        .from(vaults)
+        .where(eq(vaults.id, mine))
+        .as('inner');
+      expect(
+        await db.update(teams).set({ name: 'new' }).from(inner).where(eq(teams.id, inner.teamId)).returning({ secret: inner.secret }),
+      ).toEqual([{ secret: 'mine' }]);
+      const bare = db.select({ secret: vaults.secret }).from(vaults).where(eq(vaults.id, mine)).as('bare');
+      const missing = sql<boolean>`${bare.secret} is null`;
+      expect(await db.select({ missing, id: teams.id }).from(bare).innerJoin(teams, eq(teams.id, 1))).toEqual([{ missing: false, id: 1 }]);
+    }),
+  );
+
+  it(
+    'opens from a CTE that writes its table and has its name',
+    seeded(async (db) => {
+      const id = randomUUID();
+      const inserted = db
+        .$with('vaults')
+        .as(db.insert(vaults).values({ id, teamId: 1, secret: 'inserted' }).returning({ id: vaults.id, secret: vaults.secret }));
+      expect(await db.with(inserted).select({ secret: inserted.secret }).from(inserted)).toEqual([{ secret: 'inserted' }]);
+      const deleted = db
+        .$with('vaults')
+        .as(db.delete(vaults).where(eq(vaults.id, id)).returning({ secret: vaults.secret, teamId: vaults.teamId }));
+      expect(
+        await db
+          .with(deleted)
+          .update(teams)
+          .set({ name: 'new' })
+          .from(deleted)
+          .where(eq(teams.id, deleted.teamId))
+          .returning({ secret: deleted.secret }),
+      ).toEqual([{ secret: 'inserted' }]);
+    }),
+  );
 });
