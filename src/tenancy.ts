@@ -252,8 +252,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
   }
 
   run<T>(tenantId: TenantId, callback: () => T | PromiseLike<T>, options?: RunOptions): Promise<T> {
-    this.#requireOpen();
-    return this.#scopes.run(tenantId, callback, options);
+    return this.#closed === undefined ? this.#scopes.run(tenantId, callback, options) : refuseClosed();
   }
 
   current(): Tenant {
@@ -269,8 +268,7 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
   }
 
   acrossTenants<T>(request: CrossTenantRequest, callback: (tenant: Tenant) => T | PromiseLike<T>): Promise<ReadonlyMap<TenantId, T>> {
-    this.#requireOpen();
-    return this.#scopes.acrossTenants(request, callback);
+    return this.#closed === undefined ? this.#scopes.acrossTenants(request, callback) : refuseClosed();
   }
 
   close(): Promise<void> {
@@ -285,12 +283,10 @@ class WiredTenancy<TSchema extends Record<string, unknown>> implements Tenancy<T
   async #close(): Promise<void> {
     for (const part of this.#parts) await part.close();
   }
+}
 
-  #requireOpen(): void {
-    if (this.#closed !== undefined) {
-      throw new ClosedError('A scope was asked for after the tenancy was closed.', {
-        hint: 'Close it when the last request has ended, or open another with createTenancy.',
-      });
-    }
-  }
+async function refuseClosed(): Promise<never> {
+  throw new ClosedError('A scope was asked for after the tenancy was closed.', {
+    hint: 'Close it when the last request has ended, or open another with createTenancy.',
+  });
 }

@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NoTenantError, ResidencyError, TenantInactiveError, UnknownTenantError } from '../../../src/errors.ts';
+import { ClosedError, NoTenantError, ResidencyError, TenantInactiveError, UnknownTenantError } from '../../../src/errors.ts';
 import { withClient } from '../../../src/provision/admin-client.ts';
 import { adminUrl } from '../../support/server.ts';
 import { createShop, type Shop } from '../../support/shop/platform.ts';
@@ -170,5 +170,15 @@ describe('from configuration to isolated, encrypted, audited rows', () => {
     const report = await shop.control.verify();
     expect(report.findings).toEqual([]);
     expect(report.checked).toBeGreaterThan(50);
+  });
+
+  test('a closed tenancy rejects every scope, and throws none', async () => {
+    const closed = await shop.open();
+    await closed.close();
+    const attempts = [
+      closed.run('acme', () => 1),
+      closed.acrossTenants({ actor: 'nightly-report', reason: 'stock count', tenants: 'all' }, () => 1),
+    ];
+    for (const attempt of attempts) await expect(attempt).rejects.toThrow(ClosedError);
   });
 });
