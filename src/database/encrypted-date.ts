@@ -52,7 +52,7 @@ export function encryptedDate(nameOrOptions: string | IndexOption = '', given?: 
  */
 function timeBytesSql(expression: string, type: string): string {
   const zoned = /with time zone|timestamptz/i.test(type) ? `(${expression})` : `((${expression})::timestamp at time zone 'UTC')`;
-  const ms = `case when pg_catalog.isfinite(${zoned}) then pg_catalog.floor(extract(epoch from ${zoned}) * 1000)::int8 else ${noTime} end`;
+  const ms = `case when not pg_catalog.isfinite(${zoned}) then ${noTime} else pg_catalog.floor(extract(epoch from ${zoned}) * 1000)::int8 end`;
   return `pg_catalog.int8send(${ms})`;
 }
 

@@ -222,17 +222,21 @@ describe('a plaintext column that is taken over', () => {
     const { patients } = encrypting;
     await runAs('alpha', async () => {
       await both.insert(readingBoth.patients).values([
-        { id: 1, note: 'a', weight: 1 },
+        { id: 1, ...values },
         { id: 2, note: 'b' },
       ]);
       await enc.insert(patients).values([
-        { id: 3, note: 'c', weight: 3 },
+        { id: 3, ...values },
         { id: 4, note: 'd' },
       ]);
       const ids = async (condition: ReturnType<typeof isNull>) =>
         (await enc.select({ id: patients.id }).from(patients).where(condition).orderBy(patients.id)).map(({ id }) => id);
-      expect(await ids(isNull(patients.weight))).toEqual([2, 4]);
-      expect(await ids(isNotNull(patients.weight))).toEqual([1, 3]);
+      for (const key of keys.filter((one) => one !== 'note')) {
+        expect(await ids(isNull(patients[key])), key).toEqual([2, 4]);
+        expect(await ids(isNotNull(patients[key])), key).toEqual([1, 3]);
+      }
+      const nothing = { ...Object.fromEntries(keys.map((key) => [key, null])), note: 'b' };
+      expect(await enc.select(cells).from(patients).where(eq(patients.id, 2))).toEqual([nothing]);
       await expect(enc.insert(patients).values({ id: 5 } as never)).rejects.toMatchObject({ code: expect.any(String) });
       await expect(both.update(readingBoth.patients).set({ note: null as never })).rejects.toMatchObject({ code: expect.any(String) });
     });
