@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/longest-first.ts';
 
 const src = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 const inCi = process.env['TENANCY_FORBID_SKIPS'] !== undefined || process.env['TENANCY_TALLY'] !== undefined;
@@ -16,6 +17,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: inCi ? ['default', './scripts/forbid-skips.ts'] : ['default'],
