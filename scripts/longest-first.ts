@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'quickstart/interrupted',
   'attacks/interleaving.',
+  'database/shape-cache-fuzz',
   'oracle/oracle',
   'attacks/kills',
   'keys/key-kills',
