@@ -2,9 +2,10 @@ import { is, Param } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
 import { unboundValue } from './bound-value.ts';
-import { columnsOf, isAlias } from './drizzle-internals.ts';
+import { columnsOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { givenOrGenerated } from './generated-value.ts';
+import { perTable } from './per-table.ts';
 import { type PlaintextColumn, plaintextColumnOf } from './plaintext-column.ts';
 
 type Values = Record<string, unknown>;
@@ -16,25 +17,19 @@ interface AdoptingColumn {
   readonly plainColumn: PlaintextColumn;
 }
 
-const byTable = new WeakMap<PgTable, readonly AdoptingColumn[]>();
 /** The parameters that were made here: a plaintext column takes no others. */
 const made = new WeakSet<object>();
 
-function adoptingColumns(table: PgTable): readonly AdoptingColumn[] {
-  let adopting = byTable.get(table);
-  if (adopting === undefined) {
-    const entries = Object.entries(columnsOf(table));
-    adopting = entries.flatMap(([key, candidate]) => {
-      if (!(candidate instanceof EncryptedColumn)) return [];
-      const column: EncryptedColumn = candidate;
-      const plainColumn = plaintextColumnOf(table, column);
-      const plainKey = entries.find(([, other]) => (other as unknown) === plainColumn)?.[0];
-      return plainColumn === undefined || plainKey === undefined ? [] : [{ key, column, plainKey, plainColumn }];
-    });
-    if (!isAlias(table)) byTable.set(table, adopting);
-  }
-  return adopting;
-}
+const adoptingColumns = perTable((table): readonly AdoptingColumn[] => {
+  const entries = Object.entries(columnsOf(table));
+  return entries.flatMap(([key, candidate]) => {
+    if (!(candidate instanceof EncryptedColumn)) return [];
+    const column: EncryptedColumn = candidate;
+    const plainColumn = plaintextColumnOf(table, column);
+    const plainKey = entries.find(([, other]) => (other as unknown) === plainColumn)?.[0];
+    return plainColumn === undefined || plainKey === undefined ? [] : [{ key, column, plainKey, plainColumn }];
+  });
+});
 
 /** Whether a table takes plaintext columns over. */
 export function adoptsColumns(table: PgTable): boolean {
@@ -60,16 +55,19 @@ export function withAdoptedValues(kind: 'insert' | 'update', table: PgTable, val
         },
       );
     }
+    const writesPlaintext = column.adoption?.write === 'plaintext';
     const value = givenOrGenerated(kind, column as unknown as PgColumn, values[key]);
-    if (value === undefined) continue;
+    // Left out of a row, PostgreSQL could still have a default for it.
+    const emptied = kind === 'insert' && !writesPlaintext;
+    if (value === undefined && !emptied) continue;
     if (all === values) all = { ...values };
-    all[key] = value;
+    if (value !== undefined) all[key] = value;
     // Anything else is refused when the encrypted column itself is written.
-    if (!is(value, Param)) continue;
-    const plaintext = new Param(column.adoption?.write === 'plaintext' ? unboundValue(value.value) : null, plainColumn);
+    if (value !== undefined && !is(value, Param)) continue;
+    const plaintext = new Param(writesPlaintext ? unboundValue(value?.value) : null, plainColumn);
     made.add(plaintext);
     all[plainKey] = plaintext;
-    if (column.adoption?.write === 'plaintext') all[key] = new Param(null, column as unknown as PgColumn);
+    if (writesPlaintext) all[key] = new Param(null, column as unknown as PgColumn);
   }
   return all;
 }

@@ -1,7 +1,7 @@
 import { is } from 'drizzle-orm';
 import { ForeignKeyBuilder, type PgColumnBuilderBase, type PgTableExtraConfigValue, PrimaryKeyBuilder } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
-import { builderState } from './drizzle-internals.ts';
+import { builderState, columnNameOf } from './drizzle-internals.ts';
 import { EncryptedColumnBuilder } from './encrypted-column.ts';
 import { mayBeRowId } from './row-id.ts';
 
@@ -19,7 +19,7 @@ export interface Binding {
 export function bindingsOf(table: string, columns: Record<string, PgColumnBuilderBase>): readonly Binding[] {
   return Object.entries(columns).flatMap(([key, builder]) => {
     if (!(builder instanceof EncryptedColumnBuilder) || builder.boundTo === undefined) return [];
-    const column = nameOf(key, builder);
+    const column = columnNameOf(key, builder);
     const id = Object.hasOwn(columns, builder.boundTo) ? columns[builder.boundTo] : undefined;
     const refuse = (what: string, hint: string): never => {
       throw new ConfigurationError(`${table}.${column} is bound to its row by "${builder.boundTo}", ${what}.`, { hint });
@@ -32,7 +32,7 @@ export function bindingsOf(table: string, columns: Record<string, PgColumnBuilde
       refuse('whose values the database makes: the service must know them first', 'Write .$defaultFn(() => randomUUID()) instead.');
     if (onUpdateFn !== undefined) refuse('which $onUpdate changes: values would no longer open', 'Leave $onUpdate out.');
     if (!notNull) refuse('which may be null', 'Declare it .notNull().');
-    return [{ column, idColumn: nameOf(builder.boundTo, id) }];
+    return [{ column, idColumn: columnNameOf(builder.boundTo, id) }];
   });
 }
 
@@ -63,9 +63,4 @@ export function checkBindingKeys(
 function changes(key: ForeignKeyBuilder, column: string): boolean {
   const { reference, _onUpdate } = key as unknown as { reference(): { columns: readonly { name: string }[] }; _onUpdate: string };
   return _onUpdate === 'cascade' && reference().columns.some(({ name }) => name === column);
-}
-
-function nameOf(key: string, builder: PgColumnBuilderBase): string {
-  const { name } = builderState(builder).config;
-  return name === '' ? key : name;
 }

@@ -2,10 +2,11 @@ import { is, Param, SQL } from 'drizzle-orm';
 import type { IndexColumn, PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
 import { BoundValue } from './bound-value.ts';
-import { columnsOf, isAlias, rangeNameOf } from './drizzle-internals.ts';
+import { columnsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { givenOrGenerated } from './generated-value.ts';
 import { heldValue } from './held-value.ts';
+import { perTable } from './per-table.ts';
 
 type Values = Record<string, unknown>;
 
@@ -16,23 +17,17 @@ interface BoundColumn {
   readonly idColumn: PgColumn;
 }
 
-const byTable = new WeakMap<PgTable, readonly BoundColumn[]>();
 /** The parameters that were made here: they are not bound twice. */
 const made = new WeakSet<object>();
 
-function boundColumns(table: PgTable): readonly BoundColumn[] {
-  let bound = byTable.get(table);
-  if (bound === undefined) {
-    bound = Object.entries(columnsOf(table)).flatMap(([key, column]) => {
-      const { boundTo } = column instanceof EncryptedColumn ? (column as EncryptedColumn) : {};
-      // Of this very table: the column itself knows its own table's only, whatever alias it is read through.
-      const idColumn = boundTo === undefined ? undefined : columnsOf(table)[boundTo];
-      return boundTo === undefined || idColumn === undefined ? [] : [{ key, column, idKey: boundTo, idColumn }];
-    });
-    if (!isAlias(table)) byTable.set(table, bound);
-  }
-  return bound;
-}
+const boundColumns = perTable((table): readonly BoundColumn[] =>
+  Object.entries(columnsOf(table)).flatMap(([key, column]) => {
+    const { boundTo } = column instanceof EncryptedColumn ? (column as EncryptedColumn) : {};
+    // Of this very table: the column itself knows its own table's only, whatever alias it is read through.
+    const idColumn = boundTo === undefined ? undefined : columnsOf(table)[boundTo];
+    return boundTo === undefined || idColumn === undefined ? [] : [{ key, column, idKey: boundTo, idColumn }];
+  }),
+);
 
 /** Whether a table has columns that are bound to their row. */
 export function hasBoundColumns(table: PgTable): boolean {

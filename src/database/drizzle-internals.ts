@@ -98,6 +98,12 @@ export interface ColumnBuilderState {
   readonly foreignKeyConfigs: readonly unknown[];
 }
 
+/** A column's name in the database: the one that it was given, or else its key in the table. */
+export function columnNameOf(key: string, builder: PgColumnBuilderBase): string {
+  const { name } = builderState(builder).config;
+  return name === '' ? key : name;
+}
+
 export function builderState(builder: PgColumnBuilderBase): ColumnBuilderState {
   return builder as unknown as ColumnBuilderState;
 }

@@ -1,8 +1,9 @@
 import { is, Param, SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { hasCompanions, withRowCompanions, withUpdateCompanions } from './companion-values.ts';
-import { columnsOf, defaultsOf, isAlias } from './drizzle-internals.ts';
+import { columnsOf, defaultsOf } from './drizzle-internals.ts';
 import type { StatementConfig, StatementKind } from './lazy-sql.ts';
+import { perTable } from './per-table.ts';
 
 type Values = Record<string, unknown>;
 
@@ -19,28 +20,20 @@ interface Generated {
   readonly generate: () => unknown;
 }
 
-const byTable = new WeakMap<PgTable, TableValues>();
-
-function tableValues(table: PgTable): TableValues {
-  let values = byTable.get(table);
-  if (values === undefined) {
-    const columns = Object.entries(columnsOf(table));
-    const insertable = columns.filter(([, column]) => !defaultsOf(column).shouldDisableInsert());
-    const generated = ([key, column]: [string, PgColumn], generate: (() => unknown) | undefined): Generated[] =>
-      generate === undefined ? [] : [{ key, column, generate }];
-    values = {
-      insertable: insertable.map(([key]) => key),
-      onInsert: insertable.flatMap((entry) => {
-        const { default: databaseDefault, defaultFn, onUpdateFn } = defaultsOf(entry[1]);
-        return generated(entry, defaultFn ?? (databaseDefault ? undefined : onUpdateFn));
-      }),
-      onUpdate: columns.flatMap((entry) => generated(entry, defaultsOf(entry[1]).onUpdateFn)),
-    };
-    // An alias is a new object each time.
-    if (!isAlias(table)) byTable.set(table, values);
-  }
-  return values;
-}
+const tableValues = perTable((table): TableValues => {
+  const columns = Object.entries(columnsOf(table));
+  const insertable = columns.filter(([, column]) => !defaultsOf(column).shouldDisableInsert());
+  const generated = ([key, column]: [string, PgColumn], generate: (() => unknown) | undefined): Generated[] =>
+    generate === undefined ? [] : [{ key, column, generate }];
+  return {
+    insertable: insertable.map(([key]) => key),
+    onInsert: insertable.flatMap((entry) => {
+      const { default: databaseDefault, defaultFn, onUpdateFn } = defaultsOf(entry[1]);
+      return generated(entry, defaultFn ?? (databaseDefault ? undefined : onUpdateFn));
+    }),
+    onUpdate: columns.flatMap((entry) => generated(entry, defaultsOf(entry[1]).onUpdateFn)),
+  };
+});
 
 export function insertableColumns(table: PgTable): readonly string[] {
   return tableValues(table).insertable;

@@ -3,9 +3,10 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { EncryptedColumnError } from '../errors.ts';
 import { type BlindIndexColumn, indexColumnOf } from './blind-index-column.ts';
 import { unboundValue } from './bound-value.ts';
-import { columnsOf, isAlias } from './drizzle-internals.ts';
+import { columnsOf } from './drizzle-internals.ts';
 import { EncryptedColumn } from './encrypted-column.ts';
 import { givenOrGenerated } from './generated-value.ts';
+import { perTable } from './per-table.ts';
 
 type Values = Record<string, unknown>;
 
@@ -16,23 +17,17 @@ interface IndexedColumn {
   readonly indexColumn: BlindIndexColumn;
 }
 
-const byTable = new WeakMap<PgTable, readonly IndexedColumn[]>();
 /** The parameters that were made here: an index column takes no others. */
 const made = new WeakSet<object>();
 
-function indexedColumns(table: PgTable): readonly IndexedColumn[] {
-  let indexed = byTable.get(table);
-  if (indexed === undefined) {
-    const entries = Object.entries(columnsOf(table));
-    indexed = entries.flatMap(([key, column]) => {
-      const indexColumn = column instanceof EncryptedColumn ? indexColumnOf(table, column) : undefined;
-      const indexKey = entries.find(([, other]) => (other as unknown) === indexColumn)?.[0];
-      return indexColumn === undefined || indexKey === undefined ? [] : [{ key, column, indexKey, indexColumn }];
-    });
-    if (!isAlias(table)) byTable.set(table, indexed);
-  }
-  return indexed;
-}
+const indexedColumns = perTable((table): readonly IndexedColumn[] => {
+  const entries = Object.entries(columnsOf(table));
+  return entries.flatMap(([key, column]) => {
+    const indexColumn = column instanceof EncryptedColumn ? indexColumnOf(table, column) : undefined;
+    const indexKey = entries.find(([, other]) => (other as unknown) === indexColumn)?.[0];
+    return indexColumn === undefined || indexKey === undefined ? [] : [{ key, column, indexKey, indexColumn }];
+  });
+});
 
 /** Whether a table has blind indexes. */
 export function hasIndexes(table: PgTable): boolean {

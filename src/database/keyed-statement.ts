@@ -1,4 +1,4 @@
-import { type SqlToken, tokenizeSql } from '../sql/sql-tokenizer.ts';
+import { nameOfToken, type SqlToken, tokenizeSql } from '../sql/sql-tokenizer.ts';
 
 /** What a column is compared with: the parameter at this place, counted from 0, or a literal. */
 export type ComparedValue = { readonly param: number } | { readonly literal: string };
@@ -72,24 +72,19 @@ function wordOf(token: SqlToken | undefined): string | undefined {
   return token?.kind === 'word' ? token.text.toLowerCase() : undefined;
 }
 
-function nameOf(token: SqlToken | undefined): string | undefined {
-  if (token?.kind === 'quoted') return token.text.slice(1, -1).replaceAll('""', '"');
-  return wordOf(token);
-}
-
 /** A table's name and what its columns are qualified by. */
 function targetAt(tokens: readonly SqlToken[], start: number): { readonly table: string; readonly alias: string } | undefined {
   let at = wordOf(tokens[start]) === 'only' ? start + 1 : start;
-  let table = nameOf(tokens[at]);
+  let table = nameOfToken(tokens[at]);
   while (tokens[at + 1]?.text === '.') {
     at += 2;
-    table = nameOf(tokens[at]);
+    table = nameOfToken(tokens[at]);
   }
   if (table === undefined || tokens[at + 1]?.text === '(') return undefined;
   if (wordOf(tokens[at + 1]) === 'as') at++;
   const next = tokens[at + 1];
   const aliased = next?.kind === 'quoted' || (next?.kind === 'word' && !afterTable.test(next.text.toLowerCase()));
-  return { table, alias: (aliased ? nameOf(next) : undefined) ?? table };
+  return { table, alias: (aliased ? nameOfToken(next) : undefined) ?? table };
 }
 
 /** Takes the comparisons of a conjunction, also of those in parentheses; an alternative holds nothing to a value. */
@@ -161,10 +156,10 @@ function columnAt(
   alias: string,
 ): { readonly column: string; readonly next: number } | undefined {
   let at = start;
-  const names: (string | undefined)[] = [nameOf(tokens[at])];
+  const names: (string | undefined)[] = [nameOfToken(tokens[at])];
   while (tokens[at + 1]?.text === '.') {
     at += 2;
-    names.push(nameOf(tokens[at]));
+    names.push(nameOfToken(tokens[at]));
   }
   const column = names.at(-1);
   if (column === undefined || names.includes(undefined) || (names.length > 1 && names.at(-2) !== alias)) return undefined;
@@ -182,7 +177,7 @@ function valueAt(tokens: readonly SqlToken[], at: number): { readonly value: Com
 
 function afterCast(tokens: readonly SqlToken[], start: number): number {
   let at = start;
-  while (tokens[at]?.text === '::' && nameOf(tokens[at + 1]) !== undefined) {
+  while (tokens[at]?.text === '::' && nameOfToken(tokens[at + 1]) !== undefined) {
     at += 2;
     while (tokens[at]?.text === '.') at += 2;
     if (tokens[at]?.text === '[' && tokens[at + 1]?.text === ']') at += 2;

@@ -9,9 +9,10 @@ import {
 } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
 import { checkIdentifier, quoteIdentifier } from '../sql/identifier.ts';
+import { adoptingCheck } from './adoption-checks.ts';
 import { BlindIndexColumnBuilder } from './blind-index-column.ts';
 import { indexColumnName } from './column-index.ts';
-import { builderState } from './drizzle-internals.ts';
+import { columnNameOf } from './drizzle-internals.ts';
 import { EncryptedColumnBuilder } from './encrypted-column.ts';
 import { PlaintextColumnBuilder } from './plaintext-column.ts';
 
@@ -33,13 +34,13 @@ function plainKeyOf(key: string): string {
  * @throws {ConfigurationError} when the name of a hidden column is taken or too long for PostgreSQL
  */
 export function withHiddenBuilders(table: string, columns: Record<string, PgColumnBuilderBase>): Record<string, PgColumnBuilderBase> {
-  const names = new Set(Object.entries(columns).map(([key, builder]) => nameOf(key, builder)));
+  const names = new Set(Object.entries(columns).map(([key, builder]) => columnNameOf(key, builder)));
   return Object.fromEntries(
     Object.entries(columns).flatMap(([key, builder]): [string, PgColumnBuilderBase][] => {
       if (!(builder instanceof EncryptedColumnBuilder)) return [[key, builder]];
       const adopted = adoptedBuilders(table, key, builder, names, columns);
       if (!builder.indexed) return [[key, builder], ...adopted];
-      const name = indexColumnName(nameOf(key, builder));
+      const name = indexColumnName(columnNameOf(key, builder));
       if (names.has(name) || Object.hasOwn(columns, indexKeyOf(key))) {
         throw new ConfigurationError(`${table}.${name} is the column of a blind index, and there is another of that name.`, {
           hint: 'Rename the other column.',
@@ -67,17 +68,12 @@ function adoptedBuilders(
   if (adopting === undefined) return [];
   const { column, type } = adopting.column;
   if (names.has(column) || Object.hasOwn(columns, plainKeyOf(key))) {
-    throw new ConfigurationError(`${table}.${nameOf(key, builder)} takes over ${column}, which the table declares as well.`, {
+    throw new ConfigurationError(`${table}.${columnNameOf(key, builder)} takes over ${column}, which the table declares as well.`, {
       hint: `Leave ${column} out, and give the encrypted column another name than that.`,
     });
   }
-  checkIdentifier(adoptionCheckName(table, column));
+  checkIdentifier(adoptingCheck(table, column));
   return [[plainKeyOf(key), new PlaintextColumnBuilder(column, type, builder) as unknown as PgColumnBuilderBase]];
-}
-
-/** The name of the check that no row has both values while an encrypted column takes over another. */
-export function adoptionCheckName(table: string, column: string): string {
-  return `${table}_${column}_adopting`;
 }
 
 /** The checks that each row's value stands in one column only, while encrypted ones take over others. */
@@ -86,8 +82,8 @@ export function adoptionChecks(table: string, columns: Record<string, PgColumnBu
     const adopting = builder instanceof EncryptedColumnBuilder ? builder.adopting : undefined;
     if (adopting === undefined) return [];
     const { column } = adopting.column;
-    const both = `${quoteIdentifier(column)}, ${quoteIdentifier(nameOf(key, builder))}`;
-    return [check(adoptionCheckName(table, column), sql.raw(`num_nonnulls(${both}) ${adopting.notNull ? '=' : '<='} 1`))];
+    const both = `${quoteIdentifier(column)}, ${quoteIdentifier(columnNameOf(key, builder))}`;
+    return [check(adoptingCheck(table, column), sql.raw(`num_nonnulls(${both}) ${adopting.notNull ? '=' : '<='} 1`))];
   });
 }
 
@@ -109,9 +105,4 @@ function secondColumn(extra: PgTableExtraConfigValue): string | undefined {
   if (is(extra, UniqueConstraintBuilder)) return (extra as unknown as { columns: readonly { name: string }[] }).columns[1]?.name;
   if (is(extra, IndexBuilder)) return (extra as unknown as { config: { columns: readonly { name?: string }[] } }).config.columns[1]?.name;
   return undefined;
-}
-
-function nameOf(key: string, builder: PgColumnBuilderBase): string {
-  const { name } = builderState(builder).config;
-  return name === '' ? key : name;
 }

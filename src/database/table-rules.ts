@@ -11,7 +11,7 @@ import {
   UniqueConstraintBuilder,
 } from 'drizzle-orm/pg-core';
 import { ConfigurationError } from '../errors.ts';
-import { builderState, columnsOf, rangeNameOf } from './drizzle-internals.ts';
+import { builderState, columnNameOf, columnsOf, rangeNameOf } from './drizzle-internals.ts';
 import { EncryptedColumn, EncryptedColumnBuilder } from './encrypted-column.ts';
 import { tableKindOf } from './table-kind.ts';
 
@@ -22,7 +22,7 @@ import { tableKindOf } from './table-kind.ts';
 export function checkTenantColumns(table: string, columns: Record<string, PgColumnBuilderBase>): void {
   for (const [key, builder] of Object.entries(columns)) {
     const { config, foreignKeyConfigs } = builderState(builder);
-    const name = config.name === '' ? key : config.name;
+    const name = columnNameOf(key, builder);
     const refuse = (what: string, hint: string): never => {
       throw new ConfigurationError(`${table}.${name}: ${what}.`, { hint });
     };

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isServerError } from '../connection/driver-error.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
-import type { ColumnBackfill, ColumnBackfillOptions, LeftReason, LeftRow } from './column-reports.ts';
+import type { ColumnBackfill, LeftReason, LeftRow } from './column-reports.ts';
 import { filledRow } from './filled-row.ts';
-import { requireGoing } from './key-parts.ts';
 import type { LocatedSite } from './located-site.ts';
+import type { Pace } from './pace.ts';
 import { type FilledRow, fillRows, readWanting } from './site-rows.ts';
 import type { RowsSession } from './tenant-rows.ts';
 
@@ -26,7 +25,7 @@ export class ColumnBackfiller {
   readonly #rows: RowsSession;
   readonly #keys: TenantKeys;
   readonly #site: LocatedSite;
-  readonly #options: ColumnBackfillOptions;
+  readonly #pace: Pace;
   readonly #onFilled: (n: number) => void;
   #encrypted = 0;
   #tagged = 0;
@@ -35,13 +34,13 @@ export class ColumnBackfiller {
     readonly rows: RowsSession;
     readonly keys: TenantKeys;
     readonly site: LocatedSite;
-    readonly options: ColumnBackfillOptions;
+    readonly pace: Pace;
     readonly onFilled: (n: number) => void;
   }) {
     this.#rows = parts.rows;
     this.#keys = parts.keys;
     this.#site = parts.site;
-    this.#options = parts.options;
+    this.#pace = parts.pace;
     this.#onFilled = parts.onFilled;
   }
 
@@ -60,32 +59,32 @@ export class ColumnBackfiller {
           left: named,
         });
       }
-      if (held > 0) await this.#rest(200);
+      if (held > 0) await this.#pace.rest(200);
     }
   }
 
   async #pass(): Promise<Counts> {
-    const { batchSize = 200, rowsPerSecond, signal } = this.#options;
     const { tenantId } = this.#keys;
+    const { batchSize } = this.#pace;
     const counts: Counts = { filled: 0, held: 0, unconvertible: 0, conflicting: 0, unreadable: 0, left: [] };
     let after: readonly string[] | undefined;
     do {
-      requireGoing(signal, tenantId);
-      const startedAt = performance.now();
-      const wanting = await this.#rows.transaction(async (sql) => await readWanting(sql, this.#site, tenantId, after, batchSize));
-      const given: FilledRow[] = [];
-      for (const row of wanting) {
-        const filled = filledRow(this.#keys, this.#site, row);
-        if (typeof filled === 'string') this.#leave(counts, row.key, filled);
-        else given.push(filled);
-      }
-      const before = counts.filled;
-      await this.#fill(given, counts);
-      const done = counts.filled - before;
-      if (done > 0) this.#onFilled(done);
-      if (rowsPerSecond !== undefined) await this.#rest((done / rowsPerSecond) * 1_000 - (performance.now() - startedAt));
-      // Without a key of its own there is one row for a tenant at most.
-      after = wanting.length < batchSize || this.#site.key.length === 0 ? undefined : wanting.at(-1)!.key;
+      await this.#pace.batch(async () => {
+        const wanting = await this.#rows.transaction(async (sql) => await readWanting(sql, this.#site, tenantId, after, batchSize));
+        const given: FilledRow[] = [];
+        for (const row of wanting) {
+          const filled = filledRow(this.#keys, this.#site, row);
+          if (typeof filled === 'string') this.#leave(counts, row.key, filled);
+          else given.push(filled);
+        }
+        const before = counts.filled;
+        await this.#fill(given, counts);
+        const done = counts.filled - before;
+        if (done > 0) this.#onFilled(done);
+        // Without a key of its own there is one row for a tenant at most.
+        after = wanting.length < batchSize || this.#site.key.length === 0 ? undefined : wanting.at(-1)!.key;
+        return done;
+      });
     } while (after !== undefined);
     return counts;
   }
@@ -114,10 +113,5 @@ export class ColumnBackfiller {
     counts.left.push(
       Object.freeze({ key: Object.freeze(Object.fromEntries(this.#site.key.map(({ name }, n) => [name, key[n]!]))), reason }),
     );
-  }
-
-  async #rest(ms: number): Promise<void> {
-    const { signal } = this.#options;
-    if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => requireGoing(signal, this.#keys.tenantId));
   }
 }

@@ -1,11 +1,12 @@
 import type { TransactionSql } from 'postgres';
 import { isServerError } from '../connection/driver-error.ts';
+import { adoptedCheck } from '../database/adoption-checks.ts';
 import { CatalogError } from '../errors.ts';
 import { advisoryLockKey } from '../sql/advisory-lock.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
 import type { ColumnContract } from './column-reports.ts';
-import { adoptedConstraint, type LocatedSite } from './located-site.ts';
+import type { LocatedSite } from './located-site.ts';
 import { countRows } from './site-rows.ts';
 import type { RowsSession } from './tenant-rows.ts';
 
@@ -19,7 +20,7 @@ const checkViolation = '23514';
  */
 export async function contractColumn(rows: RowsSession, site: LocatedSite, tenantId: string): Promise<ColumnContract> {
   const from = site.column.adoption!.column;
-  const constraint = adoptedConstraint(site.table, from);
+  const constraint = adoptedCheck(site.table, from);
   const report = (changed: boolean): ColumnContract => Object.freeze({ column: site.label, from, constraint, changed });
   if (site.contracted === 'yes') return report(false);
   const locked = async <T>(work: (sql: TransactionSql) => Promise<T>): Promise<T> =>

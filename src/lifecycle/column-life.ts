@@ -1,7 +1,7 @@
 import { KeyLifeStore } from '../catalog/key-life-store.ts';
 import type { StoredTenant } from '../catalog/stored-tenant.ts';
 import { isServerError, queryError } from '../connection/driver-error.ts';
-import { AbortedError, CatalogError, ConfigurationError, TenancyError } from '../errors.ts';
+import { AbortedError, CatalogError, TenancyError } from '../errors.ts';
 import { openTenantKeys } from '../keys/open-tenant-keys.ts';
 import { ColumnBackfiller } from './column-backfiller.ts';
 import { contractColumn } from './column-contractor.ts';
@@ -22,6 +22,7 @@ import { withKeyLock } from './key-lock.ts';
 import { type KeyLifeParts, recorded, requireGoing, requireStanding } from './key-parts.ts';
 import { type LocatedSite, locateSites } from './located-site.ts';
 import { standing } from './migration-plane.ts';
+import { Pace, requirePace } from './pace.ts';
 import { countRows } from './site-rows.ts';
 import { type RowsSession, TenantRows } from './tenant-rows.ts';
 
@@ -58,10 +59,7 @@ export class ColumnLife implements ColumnPlane {
   }
 
   async backfill(options: ColumnBackfillOptions): Promise<ColumnBackfillReport> {
-    const { batchSize = 200, rowsPerSecond, actor } = options;
-    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000 || (rowsPerSecond !== undefined && !(rowsPerSecond > 0))) {
-      throw new ConfigurationError('A backfill takes a batchSize from 1 to 10,000 and, where given, a positive rowsPerSecond.');
-    }
+    requirePace('A backfill', options);
     const sites = columnSites(options);
     requireEncryptedWrites(sites);
     const tenants = await this.#each(options, async (stored) => {
@@ -72,7 +70,7 @@ export class ColumnLife implements ColumnPlane {
         async () =>
           await recorded(
             this.#parts.auditor,
-            { targetTenantId: tenantId, reason: 'backfill columns', actor },
+            { targetTenantId: tenantId, reason: 'backfill columns', actor: options.actor },
             async () => await this.#backfill(stored, sites, options),
             (columns) => ({ encrypted: sum(columns, 'encrypted'), tagged: sum(columns, 'tagged'), left: leftOver(columns) }),
           ),
@@ -118,7 +116,7 @@ export class ColumnLife implements ColumnPlane {
             done += n;
             options.onProgress?.({ tenantId, column: site.label, done, total: Math.max(total, done) });
           };
-          filled.push(await new ColumnBackfiller({ rows, keys, site, options, onFilled }).run());
+          filled.push(await new ColumnBackfiller({ rows, keys, site, pace: new Pace(options, tenantId), onFilled }).run());
         }
       } finally {
         keys.destroy();

@@ -1,17 +1,18 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { type ColumnPlace, columnOverhead, isRowBound, reencryptValue } from '../crypto/column-codec.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
-import { CatalogError, DecryptionError } from '../errors.ts';
+import { CatalogError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
+import { ifReadable } from './if-readable.ts';
+import { givenKey, type RowKey, rowKeySql } from './row-key.ts';
 
 /** A `bytea` column of a tenant table, which may hold encrypted values. */
 export interface BytesColumn {
   readonly schema: string;
   readonly table: string;
   readonly column: string;
-  /** The primary key without tenant_id, with types as SQL casts to them. */
-  readonly key: readonly { readonly name: string; readonly type: string }[];
+  readonly key: RowKey;
 }
 
 /** One batch of a column's old values. */
@@ -82,15 +83,11 @@ export async function rewriteBatch(
 ): Promise<RewrittenBatch> {
   const table = qualifiedName(of.schema, of.table);
   const column = quoteIdentifier(of.column);
-  const key = of.key.map(({ name }) => `t.${quoteIdentifier(name)}`);
-  const beyond =
-    after === undefined || key.length === 0
-      ? ''
-      : `and (${key.join(', ')}) > (${of.key.map(({ type }, n) => `$${n + 4}::text::${type}`).join(', ')})`;
+  const beyond = after === undefined || of.key.length === 0 ? '' : `and ${rowKeySql.beyond(of.key, 4)}`;
   const rows = await sql.unsafe<{ key: string[]; value: Buffer }[]>(
-    `select json_build_array(${key.map((one) => `${one}::text`).join(', ')}) as key, t.${column} as value
+    `select ${rowKeySql.asTexts(of.key)} as key, t.${column} as value
     from ${table} t where t.tenant_id = $1 and ${wellFormed(of, 't.')} and substring(t.${column} from 3 for 4) < $2 ${beyond}
-    ${key.length === 0 ? '' : `order by ${key.join(', ')}`} limit $3`,
+    ${rowKeySql.ordered(of.key)} limit $3`,
     [keys.tenantId, versionBytes(keys.currentVersion), batchSize, ...(beyond === '' ? [] : (after ?? []))],
   );
   let unreadable = 0;
@@ -102,15 +99,15 @@ export async function rewriteBatch(
       unreadable += 1;
       return [];
     }
-    return [{ ...Object.fromEntries(id.map((part, n) => [`k${n}`, part])), old: value.toString('hex'), new: renewed.toString('hex') }];
+    return [{ ...givenKey(id), old: value.toString('hex'), new: renewed.toString('hex') }];
   });
   let rewritten = 0;
   if (given.length > 0) {
-    const same = of.key.map(({ name, type }, n) => `t.${quoteIdentifier(name)} = g.k${n}::${type}`);
+    const same = rowKeySql.same(of.key);
     const result = await sql.unsafe(
       `update ${table} t set ${column} = decode(g.new, 'hex')
       from (
-        select g.* from jsonb_to_recordset($1::text::jsonb) as g (${[...of.key.map((_, n) => `k${n} text`), 'old text', 'new text'].join(', ')})
+        select g.* from jsonb_to_recordset($1::text::jsonb) as g (${[...rowKeySql.given(of.key), 'old text', 'new text'].join(', ')})
           join ${table} t on ${['t.tenant_id = $2', ...same, `t.${column} = decode(g.old, 'hex')`].join(' and ')}
         for no key update of t skip locked
       ) g
@@ -120,22 +117,13 @@ export async function rewriteBatch(
     rewritten = result.count;
   }
   // Without a key of its own there is one row for a tenant at most.
-  const last = rows.length < batchSize || key.length === 0 ? undefined : rows.at(-1)!.key;
+  const last = rows.length < batchSize || of.key.length === 0 ? undefined : rows.at(-1)!.key;
   return { last, rewritten, left: given.length - rewritten, unreadable };
 }
 
 /** Where a value may belong. One that is bound to its row has the row's id in the primary key, and opens with no other part of it. */
 function placesOf({ table, column }: BytesColumn, key: readonly string[], value: Buffer): readonly ColumnPlace[] {
   return isRowBound(value) ? key.map((rowId) => ({ table, column, rowId })) : [{ table, column }];
-}
-
-function ifReadable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DecryptionError) return undefined;
-    throw error;
-  }
 }
 
 /** The format's byte with each combination of its flags. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TransactionSql } from 'postgres';
 import { KeyLifeStore } from '../catalog/key-life-store.ts';
 import type { Placement } from '../catalog/placement.ts';
@@ -6,13 +5,14 @@ import { ProcessStore } from '../catalog/process-store.ts';
 import { RotationStore, type StoredRotation } from '../catalog/rotation-store.ts';
 import type { StoredTenant } from '../catalog/stored-tenant.ts';
 import type { TenantKeys } from '../crypto/tenant-keys.ts';
-import { CatalogError, ConfigurationError } from '../errors.ts';
+import { CatalogError } from '../errors.ts';
 import { dataContext } from '../keys/key-context.ts';
 import { openTenantKeys, requireSameKey } from '../keys/open-tenant-keys.ts';
 import { type BytesColumn, lockForCounting, rewriteBatch, valuesByVersion } from './encrypted-column-rows.ts';
 import { withKeyLock } from './key-lock.ts';
-import { followed, type KeyLifeParts, recorded, requireGoing, requireStanding } from './key-parts.ts';
+import { followed, type KeyLifeParts, recorded, requireStanding } from './key-parts.ts';
 import type { KeyRotationOptions, KeyRotationReport } from './key-reports.ts';
+import { Pace, requirePace } from './pace.ts';
 import { TenantRows } from './tenant-rows.ts';
 
 interface Rewriting {
@@ -49,10 +49,7 @@ export class KeyRotation {
    * @throws {AbortedError} when the signal fired; what was rewritten is kept
    */
   async rotate(tenantId: string, options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
-    const { batchSize = 200, rowsPerSecond } = options;
-    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000 || (rowsPerSecond !== undefined && !(rowsPerSecond > 0))) {
-      throw new ConfigurationError('A rotation takes a batchSize from 1 to 10,000 and, where given, a positive rowsPerSecond.');
-    }
+    requirePace('A rotation', options);
     const stored = await this.#parts.tenants.require(tenantId);
     requireStanding(stored);
     return await withKeyLock(this.#parts.catalogUrl, tenantId, async () => {
@@ -194,7 +191,7 @@ export class KeyRotation {
     keys: TenantKeys,
     of: BytesColumn,
     rotation: StoredRotation,
-    { batchSize = 200, rowsPerSecond, signal }: KeyRotationOptions,
+    options: KeyRotationOptions,
     onRewritten: (column: string, n: number) => void,
   ): Promise<Pick<Rewriting, 'remaining' | 'unreadable'>> {
     const { tenantId, version } = rotation;
@@ -203,27 +200,25 @@ export class KeyRotation {
     let rewritten = kept?.rewritten ?? 0;
     let after: readonly string[] | undefined =
       kept === undefined || kept.after.length !== of.key.length || kept.after.length === 0 ? undefined : kept.after;
+    const pace = new Pace(options, tenantId);
     for (let pass = 1; ; pass++) {
       const whole = after === undefined;
       const found = { rewritten: 0, left: 0, unreadable: 0 };
       do {
-        requireGoing(signal, tenantId);
-        const startedAt = performance.now();
-        const batch = await rows.transaction(async (sql) => await rewriteBatch(sql, keys, of, after, batchSize));
-        for (const count of ['rewritten', 'left', 'unreadable'] as const) found[count] += batch[count];
-        rewritten += batch.rewritten;
-        after = batch.last;
-        await this.#rotations.keep(tenantId, version, name, { after: after ?? [], rewritten });
-        if (batch.rewritten > 0) onRewritten(name, batch.rewritten);
-        if (rowsPerSecond !== undefined) {
-          const restMs = (batch.rewritten / rowsPerSecond) * 1_000 - (performance.now() - startedAt);
-          if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => requireGoing(signal, tenantId));
-        }
+        await pace.batch(async () => {
+          const batch = await rows.transaction(async (sql) => await rewriteBatch(sql, keys, of, after, pace.batchSize));
+          for (const count of ['rewritten', 'left', 'unreadable'] as const) found[count] += batch[count];
+          rewritten += batch.rewritten;
+          after = batch.last;
+          await this.#rotations.keep(tenantId, version, name, { after: after ?? [], rewritten });
+          if (batch.rewritten > 0) onRewritten(name, batch.rewritten);
+          return batch.rewritten;
+        });
       } while (after !== undefined);
       const { unreadable } = found;
       if (whole && found.rewritten === 0 && found.left === 0) return { remaining: 0, unreadable };
       if (pass === maxPasses) return { remaining: found.left + found.rewritten, unreadable };
-      if (found.left > 0) await sleep(200, undefined, { signal }).catch(() => requireGoing(signal, tenantId));
+      if (found.left > 0) await pace.rest(200);
     }
   }
 }

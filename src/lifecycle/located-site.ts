@@ -1,20 +1,16 @@
 import type { Sql } from 'postgres';
+import { adoptedCheck } from '../database/adoption-checks.ts';
 import { CatalogError } from '../errors.ts';
 import type { ColumnSite } from './column-site.ts';
-import { type BytesColumn, bytesColumns } from './encrypted-column-rows.ts';
+import { bytesColumns } from './encrypted-column-rows.ts';
+import type { RowKey } from './row-key.ts';
 
 /** A column where one tenant's schema has it. */
 export interface LocatedSite extends ColumnSite {
   readonly schema: string;
-  /** The primary key without tenant_id. */
-  readonly key: BytesColumn['key'];
+  readonly key: RowKey;
   /** The check that keeps its plaintext column empty: whether it is there, and holds for rows from before it too. */
   readonly contracted: 'no' | 'unvalidated' | 'yes';
-}
-
-/** The name of the check that keeps a plaintext column empty once it is taken over. */
-export function adoptedConstraint(table: string, from: string): string {
-  return `${table}_${from}_adopted`;
 }
 
 /**
@@ -45,7 +41,7 @@ export async function locateSites(sql: Sql, schema: string, sites: readonly Colu
         },
       );
     }
-    const check = from === undefined ? undefined : own.find((one) => one.validated !== null && one.name === adoptedConstraint(table, from));
+    const check = from === undefined ? undefined : own.find((one) => one.validated !== null && one.name === adoptedCheck(table, from));
     return Object.freeze({
       ...site,
       schema,

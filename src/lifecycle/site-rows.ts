@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../sql/identifier.ts';
 import { qualifiedName } from '../sql/qualified-name.ts';
 import type { ColumnStatus } from './column-reports.ts';
 import type { LocatedSite } from './located-site.ts';
+import { givenKey, rowKeySql } from './row-key.ts';
 
 /** A row that wants something: its plaintext encrypted, or its ciphertext given a tag. */
 export interface WantingRow {
@@ -55,9 +56,7 @@ export async function readWanting(
   limit: number,
 ): Promise<readonly WantingRow[]> {
   const { plain, untagged } = conditions(site);
-  const key = site.key.map(({ name }) => `t.${quoteIdentifier(name)}`);
-  const beyond =
-    after === undefined ? '' : `and (${key.join(', ')}) > (${site.key.map(({ type }, n) => `$${n + 3}::text::${type}`).join(', ')})`;
+  const beyond = after === undefined ? '' : `and ${rowKeySql.beyond(site.key, 3)}`;
   const { adoption, format, name, rowIdColumn } = site.column;
   const from = adoption && `t.${quoteIdentifier(adoption.column)}`;
   const bytes =
@@ -65,11 +64,11 @@ export async function readWanting(
     from &&
     `case when ${plain} and ${format.plain.exactSql?.(from) ?? 'true'} then ${format.plain.bytesSql(from, adoption.type)} end`;
   return await sql.unsafe<WantingRow[]>(
-    `select json_build_array(${key.map((one) => `${one}::text`).join(', ')}) as key, t.xmin::text as version,
+    `select ${rowKeySql.asTexts(site.key)} as key, t.xmin::text as version,
       ${rowIdColumn === undefined ? 'null' : `t.${quoteIdentifier(rowIdColumn.name)}`}::text as "rowId", ${bytes ?? 'null::bytea'} as plaintext,
       case when ${untagged} then t.${quoteIdentifier(name)} end as stored
     from ${qualifiedName(site.schema, site.table)} t where t.tenant_id = $1 and (${plain} or ${untagged}) ${beyond}
-    ${key.length === 0 ? '' : `order by ${key.join(', ')}`} limit $2`,
+    ${rowKeySql.ordered(site.key)} limit $2`,
     [tenantId, limit, ...(after ?? [])],
   );
 }
@@ -102,17 +101,13 @@ export async function fillRows(
         ]),
     ...(site.tags === undefined ? [] : [`${quoteIdentifier(site.tags)} = decode(g.tag, 'hex')`]),
   ];
-  const same = [
-    't.tenant_id = $2',
-    ...site.key.map(({ name: part, type }, n) => `t.${quoteIdentifier(part)} = g.k${n}::${type}`),
-    't.xmin = g.version::xid',
-  ];
+  const same = ['t.tenant_id = $2', ...rowKeySql.same(site.key), 't.xmin = g.version::xid'];
   // A tag may be part of a key, and a key may not change under a row that a foreign key is just being checked against.
   const lock = site.tags === undefined ? 'for no key update' : 'for update';
   const filled = await sql.unsafe<{ encrypted: boolean }[]>(
     `update ${table} t set ${set.join(', ')}
     from (
-      select g.* from jsonb_to_recordset($1::text::jsonb) as g (${[...site.key.map((_, n) => `k${n} text`), 'version text', 'ciphertext text', 'tag text'].join(', ')})
+      select g.* from jsonb_to_recordset($1::text::jsonb) as g (${[...rowKeySql.given(site.key), 'version text', 'ciphertext text', 'tag text'].join(', ')})
         join ${table} t on ${same.join(' and ')}
       ${lock} of t skip locked
     ) g
@@ -125,8 +120,7 @@ export async function fillRows(
 }
 
 function asJson({ key, version, ciphertext, tag }: FilledRow): object {
-  const parts = Object.fromEntries(key.map((part, n) => [`k${n}`, part]));
-  return { ...parts, version, ciphertext: ciphertext?.toString('hex'), tag: tag?.toString('hex') };
+  return { ...givenKey(key), version, ciphertext: ciphertext?.toString('hex'), tag: tag?.toString('hex') };
 }
 
 /** SQL that is true of rows: in plaintext, encrypted, encrypted without a tag. */

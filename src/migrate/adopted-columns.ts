@@ -1,6 +1,7 @@
+import { adoptedSuffix, adoptingSuffix } from '../database/adoption-checks.ts';
 import { MigrationError } from '../errors.ts';
 import { quoteIdentifier } from '../sql/identifier.ts';
-import type { SqlToken } from '../sql/sql-tokenizer.ts';
+import { nameOfToken, type SqlToken } from '../sql/sql-tokenizer.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { MigrationTarget } from './migration-target.ts';
 import { isWord, sqlStatements } from './sql-statements.ts';
@@ -22,10 +23,10 @@ export async function uncontractedColumns(session: MigrationSession, target: Mig
   const { rows } = await session.query(
     `select c.oid::text as "tableOid", a.attnum as position, c.relname::text as "table", a.attname::text as "column"
       from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_attribute a on a.attrelid = c.oid and a.attnum = any (k.conkey)
-      where c.relnamespace = $1::regnamespace and k.contype = 'c' and right(k.conname, length(a.attname) + 10) = '_' || a.attname || '_adopting'
+      where c.relnamespace = $1::regnamespace and k.contype = 'c' and right(k.conname, length(a.attname) + 1 + length($2::text)) = '_' || a.attname || $2::text
         and not exists (select from pg_constraint d where d.conrelid = c.oid and d.contype = 'c' and d.convalidated
-          and d.conname = left(k.conname, -3) || 'ed')`,
-    [quoteIdentifier(target.schema)],
+          and d.conname = left(k.conname, -length($2::text)) || $3::text)`,
+    [quoteIdentifier(target.schema), adoptingSuffix, adoptedSuffix],
   );
   return rows as AdoptedColumn[];
 }
@@ -61,7 +62,7 @@ export function refuseUnguardedDrop(sql: string, target: MigrationTarget, adopte
   if (adopted.length === 0) return;
   for (const { tokens } of sqlStatements(sql)) {
     if (!isWord(tokens[0], 'alter') || !isWord(tokens[1], 'table')) continue;
-    const dropped = tokens.flatMap((token, n) => (isWord(token, 'drop') ? [nameOf(tokens.slice(n + 1).find(isNoKeyword))] : []));
+    const dropped = tokens.flatMap((token, n) => (isWord(token, 'drop') ? [nameOfToken(tokens.slice(n + 1).find(isNoKeyword))] : []));
     const found = adopted.find(({ column }) => dropped.includes(column));
     if (found !== undefined) throw lostPlaintext(target, found);
   }
@@ -69,12 +70,6 @@ export function refuseUnguardedDrop(sql: string, target: MigrationTarget, adopte
 
 function isNoKeyword(token: SqlToken): boolean {
   return !isWord(token, 'column', 'if', 'exists');
-}
-
-/** The name that a token stands for, in PostgreSQL's way. */
-function nameOf(token: SqlToken | undefined): string | undefined {
-  if (token === undefined) return undefined;
-  return token.text.startsWith('"') ? token.text.slice(1, -1).replaceAll('""', '"') : token.text.toLowerCase();
 }
 
 function lostPlaintext(target: MigrationTarget, found: Pick<AdoptedColumn, 'table' | 'column'>): MigrationError {

@@ -97,3 +97,9 @@ function continuesEscapeString(tokens: readonly SqlToken[]): boolean {
   }
   return false;
 }
+
+/** The name that a token stands for, in PostgreSQL's way: quoted as it is, bare in lower case. Undefined when it is neither. */
+export function nameOfToken(token: SqlToken | undefined): string | undefined {
+  if (token?.kind === 'quoted') return token.text.slice(1, -1).replaceAll('""', '"');
+  return token?.kind === 'word' ? token.text.toLowerCase() : undefined;
+}

@@ -9,6 +9,7 @@ import { ColumnBackfiller } from '../../../src/lifecycle/column-backfiller.ts';
 import { columnSites } from '../../../src/lifecycle/column-site.ts';
 import { filledRow } from '../../../src/lifecycle/filled-row.ts';
 import { type LocatedSite, locateSites } from '../../../src/lifecycle/located-site.ts';
+import { Pace } from '../../../src/lifecycle/pace.ts';
 import { type FilledRow, fillRows, readWanting } from '../../../src/lifecycle/site-rows.ts';
 import type { RowsSession } from '../../../src/lifecycle/tenant-rows.ts';
 import { inTransaction } from '../../../src/sql/transaction.ts';
@@ -115,7 +116,7 @@ test('whoever is writing an equal value goes on: it is the backfill that gives w
       rows: session,
       keys,
       site: site('email_encrypted'),
-      options: { schema },
+      pace: new Pace({}, 'acme'),
       onFilled: () => {},
     }).run();
     filled.catch(() => {});

@@ -298,6 +298,26 @@ describe('a plaintext column that is taken over', () => {
     });
   });
 
+  it('gets no default that PostgreSQL still has for plaintext, once values are encrypted', async () => {
+    const { both, encrypting: enc } = services();
+    await world.admin.unsafe('alter table pool.patients alter weight set default 70');
+    try {
+      await runAs('alpha', async () => {
+        // The control: as long as plaintext is written, the default is as it was.
+        await both.insert(readingBoth.patients).values({ id: 1, note: 'a' });
+        await enc.insert(encrypting.patients).values([
+          { id: 2, note: 'b' },
+          { id: 3, note: 'c', weight: 3 },
+        ]);
+        const weights = await enc.select({ weight: encrypting.patients.weight }).from(encrypting.patients).orderBy(encrypting.patients.id);
+        expect(weights.map(({ weight }) => weight)).toEqual([70, null, 3]);
+        expect((await stored(2)).weight).toBe('none');
+      });
+    } finally {
+      await world.admin.unsafe('alter table pool.patients alter weight drop default');
+    }
+  });
+
   it('may be bound to its row', async () => {
     const of = (write: 'plaintext' | 'encrypted') =>
       tenantTable(
